@@ -1,0 +1,67 @@
+import { Temporal } from 'temporal-polyfill'
+import type { Instant } from './clock.ts'
+
+/** A calendar day without a time zone, "YYYY-MM-DD"; compares and sorts as text. */
+export type LocalDate = string
+
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+function formatterFor(timeZone: string): Intl.DateTimeFormat {
+  let formatter = formatters.get(timeZone)
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat('en-CA', {
+      timeZone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    })
+    formatters.set(timeZone, formatter)
+  }
+  return formatter
+}
+
+function partsAt(instant: Instant, timeZone: string): Record<string, string> {
+  return Object.fromEntries(formatterFor(timeZone).formatToParts(instant).map((part) => [part.type, part.value]))
+}
+
+/** True for an IANA time zone name this runtime knows. */
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return /^[A-Za-z]/.test(name)
+  } catch {
+    return false
+  }
+}
+
+/** The local calendar day at an instant. */
+export function localDateAt(instant: Instant, timeZone: string): LocalDate {
+  const parts = partsAt(instant, timeZone)
+  return `${parts.year}-${parts.month}-${parts.day}`
+}
+
+/** Minutes of the local wall clock since 00:00, 0..1439. */
+export function localMinuteAt(instant: Instant, timeZone: string): number {
+  const parts = partsAt(instant, timeZone)
+  return Number(parts.hour) * 60 + Number(parts.minute)
+}
+
+/** The first instant of a local day; where the clock jumps over midnight, the first one that exists. */
+export function startOfDay(date: LocalDate, timeZone: string): Instant {
+  return Temporal.PlainDate.from(date).toZonedDateTime(timeZone).epochMilliseconds
+}
+
+/** The day `days` later (earlier when negative). */
+export function addDays(date: LocalDate, days: number): LocalDate {
+  const day = new Date(`${date}T00:00:00Z`)
+  day.setUTCDate(day.getUTCDate() + days)
+  return day.toISOString().slice(0, 10)
+}
+
+/** True for a day that exists in the calendar. */
+export function isLocalDate(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) && addDays(text, 0) === text
+}
