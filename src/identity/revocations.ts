@@ -1,0 +1,68 @@
+import type { Clock } from '../platform/clock.ts'
+import type { Database, Transaction } from '../platform/db/database.ts'
+import { listenTo, type NotificationListener } from '../platform/db/notifications.ts'
+
+const CHANNEL = 'session_revoked'
+const IDS_PER_NOTIFICATION = 100
+
+export type RevocationHandler = (sessionId: string) => void
+
+/**
+ * The sessions whose tokens must be refused, held in memory so that checking a token costs no SQL. Loaded at start and
+ * after every lost connection; other instances hear of a new one by NOTIFY, in the transaction that revokes.
+ */
+export interface Revocations {
+  isRevoked(sessionId: string): boolean
+  /** Marks sessions as revoked in `tx` and tells every instance when it commits. */
+  revoke(tx: Transaction, sessionIds: readonly string[], expiresAt: Date): Promise<void>
+  /** Calls `handler` for each session that is revoked from now on, by whichever instance. Returns the way to stop. */
+  onRevoked(handler: RevocationHandler): () => void
+  readonly connected: boolean
+  close(): Promise<void>
+}
+
+export async function openRevocations(db: Database, url: string, clock: Clock, onError: (error: unknown) => void): Promise<Revocations> {
+  const revoked = new Map<string, number>()
+  const handlers = new Set<RevocationHandler>()
+  const add = (sessionId: string, expiresAt: number) => {
+    if (revoked.has(sessionId)) return
+    revoked.set(sessionId, expiresAt)
+    for (const handler of handlers) handler(sessionId)
+  }
+  const load = async () => {
+    const now = clock.now()
+    for (const [sessionId, expiresAt] of revoked) if (expiresAt <= now) revoked.delete(sessionId)
+    const rows = await db.prisma.revokedSession.findMany({ where: { expiresAt: { gt: new Date(now) } } })
+    for (const row of rows) add(row.sessionId, row.expiresAt.getTime())
+  }
+  const listener: NotificationListener = await listenTo(url, CHANNEL, {
+    onConnect: load,
+    onNotification: (payload) => {
+      const [expiresAt = '', ...ids] = payload.split(',')
+      for (const id of ids) add(id, Number(expiresAt))
+    },
+    onError,
+  })
+  return {
+    isRevoked: (sessionId) => revoked.has(sessionId),
+    async revoke(tx, sessionIds, expiresAt) {
+      if (sessionIds.length === 0) return
+      await tx.revokedSession.createMany({ data: sessionIds.map((sessionId) => ({ sessionId, expiresAt })), skipDuplicates: true })
+      for (let start = 0; start < sessionIds.length; start += IDS_PER_NOTIFICATION) {
+        const payload = [expiresAt.getTime(), ...sessionIds.slice(start, start + IDS_PER_NOTIFICATION)].join(',')
+        await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${payload})`
+      }
+      tx.afterCommit(() => {
+        for (const id of sessionIds) add(id, expiresAt.getTime())
+      })
+    },
+    onRevoked(handler) {
+      handlers.add(handler)
+      return () => handlers.delete(handler)
+    },
+    get connected() {
+      return listener.connected
+    },
+    close: () => listener.close(),
+  }
+}
