@@ -1,0 +1,60 @@
+import type { Database, Statement } from '../platform/db/database.ts'
+import { AppError } from '../platform/http/errors.ts'
+import { type LocalDate, localDateAt } from '../platform/local-date.ts'
+import { type AgeGroup, ageGroupOf, ageOn } from './age-groups.ts'
+
+/** A child that the caller may speak for, with what every rule about it needs. */
+export interface ActiveChild {
+  readonly id: string
+  readonly parentId: string
+  readonly name: string
+  readonly ageGroup: AgeGroup
+  readonly timezone: string
+  /** The local day of the request. */
+  readonly today: LocalDate
+  readonly dailyTimeLimitMinutes: number
+  readonly bedtimeStart: string | null
+  readonly bedtimeEnd: string | null
+  readonly restrictedTopics: ReadonlySet<string>
+}
+
+const FIND_CHILD: Statement = {
+  name: 'family.child',
+  text: `
+    SELECT c.name, c.birth_date::text AS birth_date, c.daily_time_limit_minutes, c.bedtime_start, c.bedtime_end,
+      c.restricted_topics, p.timezone
+    FROM children c JOIN parents p ON p.id = c.parent_id
+    WHERE c.id = $1 AND c.parent_id = $2`,
+}
+
+interface ChildRow {
+  readonly name: string
+  readonly birth_date: string
+  readonly daily_time_limit_minutes: number
+  readonly bedtime_start: string | null
+  readonly bedtime_end: string | null
+  readonly restricted_topics: string[]
+  readonly timezone: string
+}
+
+/**
+ * The one way to a child: loads it and checks that it belongs to the account, in one round trip. A child that does not
+ * exist and one of another family answer alike: CHILD_ACCESS_DENIED.
+ */
+export async function requireChild(db: Database, accountId: string, childId: string, now: number): Promise<ActiveChild> {
+  const [row] = await db.query<ChildRow & Record<string, unknown>>(FIND_CHILD, [childId, accountId])
+  if (!row) throw new AppError('CHILD_ACCESS_DENIED')
+  const today = localDateAt(now, row.timezone)
+  return {
+    id: childId,
+    parentId: accountId,
+    name: row.name,
+    ageGroup: ageGroupOf(ageOn(today, row.birth_date)),
+    timezone: row.timezone,
+    today,
+    dailyTimeLimitMinutes: row.daily_time_limit_minutes,
+    bedtimeStart: row.bedtime_start,
+    bedtimeEnd: row.bedtime_end,
+    restrictedTopics: new Set(row.restricted_topics),
+  }
+}
