@@ -1,0 +1,144 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { AGE_GROUPS, type AgeGroup } from '../../family/age-groups.ts'
+import { checkShape, readSource } from '../content/content-faults.ts'
+import { type MapTopic, TopicFile, TopicMap } from '../content/curriculum.schema.ts'
+import { sentencesOf } from '../content/readability.ts'
+
+export interface Connection {
+  readonly from: Topic
+  readonly to: Topic
+  readonly strength: 'strong' | 'weak'
+}
+
+export interface Topic extends Omit<MapTopic, 'prerequisites'> {
+  readonly prerequisites: readonly { readonly topic: Topic; readonly depth: number }[]
+  /** Strong ones first. */
+  readonly connections: readonly { readonly topic: Topic; readonly strength: 'strong' | 'weak' }[]
+}
+
+export interface Passage {
+  /** topic/age_group/id */
+  readonly key: string
+  readonly topic: Topic
+  readonly ageGroup: AgeGroup
+  readonly kind: 'path' | 'answer'
+  readonly depth: number
+  readonly subtopic: string
+  readonly ask: string
+  readonly icon: string
+  readonly about: string
+  /** Joined they are the text; each is streamed as one chunk. */
+  readonly sentences: readonly string[]
+  readonly questions: readonly string[]
+  readonly keywords: readonly string[]
+  /** Keys of the passages the choices lead to. */
+  readonly leadsTo: readonly string[]
+}
+
+export interface Opening {
+  /** Greetings with `{name}`: for the first conversation in the topic, and for a later one. */
+  readonly first: string
+  readonly again: string
+  readonly leadsTo: readonly string[]
+}
+
+const Lines = z.array(z.string().min(1)).min(1)
+const Phrases = z.strictObject(
+  Object.fromEntries(['unknown', 'told', 'empty'].map((name) => [name, z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })])) as Record<
+    'unknown' | 'told' | 'empty',
+    z.ZodObject<Record<AgeGroup, typeof Lines>>
+  >,
+)
+export type Phrases = z.infer<typeof Phrases>
+
+/** The content, checked and linked: nothing in it refers to something that does not exist. */
+export interface Curriculum {
+  /** In the order of the map. */
+  readonly topics: readonly Topic[]
+  readonly connections: readonly Connection[]
+  readonly phrases: Phrases
+  topic(id: string): Topic | undefined
+  passage(key: string): Passage | undefined
+  passagesOf(topic: Topic, ageGroup: AgeGroup): readonly Passage[]
+  opening(topic: Topic, ageGroup: AgeGroup): Opening
+}
+
+/** Sources as read: from the YAML files or from the one file that the build made of them. */
+interface Sources {
+  readonly map: TopicMap
+  readonly phrases: Phrases
+  readonly topics: readonly TopicFile[]
+}
+
+const CONTENT = new URL('../content/', import.meta.url)
+
+/** Loads and links the curriculum. Throws one Error that lists every fault with file and line. */
+export function loadCurriculum(): Curriculum {
+  return linkCurriculum(readSources())
+}
+
+function readSources(): Sources {
+  const built = new URL('curriculum.json', CONTENT)
+  if (existsSync(built)) return JSON.parse(readFileSync(built, 'utf8')) as Sources
+  const faults: string[] = []
+  const read = <S extends z.ZodType>(name: string, schema: S): z.infer<S> | undefined => {
+    const checked = checkShape(readSource(name, readFileSync(new URL(name, CONTENT), 'utf8')), schema)
+    faults.push(...checked.faults.map((fault) => `${fault.file}:${fault.line} ${fault.message}`))
+    return checked.value
+  }
+  const map = read('map.yaml', TopicMap)
+  const phrases = read('phrases.yaml', Phrases)
+  const files = readdirSync(new URL('topics/', CONTENT)).filter((name) => name.endsWith('.yaml'))
+  const topics = files.map((name) => read(`topics/${name}`, TopicFile)).filter((topic) => topic !== undefined)
+  if (!map || !phrases || faults.length > 0) throw new Error(`The content has faults:\n${faults.join('\n')}`)
+  return { map, phrases, topics }
+}
+
+function linkCurriculum({ map, phrases, topics: files }: Sources): Curriculum {
+  const topics = map.topics.map((topic) => ({ ...topic, prerequisites: [], connections: [] }) as Topic)
+  const bySlug = new Map(topics.map((topic) => [topic.slug, topic]))
+  const byId = new Map(topics.map((topic) => [topic.id, topic]))
+  const requireTopic = (slug: string, where: string): Topic => {
+    const topic = bySlug.get(slug)
+    if (!topic) throw new Error(`The content has a fault: ${where} names the unknown topic "${slug}"`)
+    return topic
+  }
+  const connections = map.connections.map(({ between: [from, to], strength }) => ({ from: requireTopic(from, 'a connection'), to: requireTopic(to, 'a connection'), strength }))
+  topics.forEach((topic, index) => {
+    const source = map.topics[index] as MapTopic
+    const touching = connections.flatMap(({ from, to, strength }) => (from === topic ? [{ topic: to, strength }] : to === topic ? [{ topic: from, strength }] : []))
+    Object.assign(topic, {
+      prerequisites: source.prerequisites.map(({ topic: slug, depth }) => ({ topic: requireTopic(slug, topic.slug), depth })),
+      connections: touching.sort((a, b) => Number(a.strength === 'weak') - Number(b.strength === 'weak')),
+    })
+  })
+
+  const passages = new Map<string, Passage>()
+  const openings = new Map<string, Opening>()
+  const lists = new Map<string, Passage[]>()
+  for (const file of files) {
+    const topic = requireTopic(file.topic, 'a topic file')
+    for (const ageGroup of AGE_GROUPS) {
+      const voice = file.voices[ageGroup]
+      const keyOf = (id: string) => (id.includes('/') ? id.replace('/', `/${ageGroup}/`) : `${topic.slug}/${ageGroup}/${id}`)
+      openings.set(`${topic.slug}/${ageGroup}`, { first: voice.opening.first, again: voice.opening.again, leadsTo: voice.opening.leads_to.map(keyOf) })
+      const list = voice.passages.map(({ id, text, leads_to, ...passage }): Passage => ({ ...passage, key: keyOf(id), topic, ageGroup, sentences: sentencesOf(text), leadsTo: leads_to.map(keyOf) }))
+      lists.set(`${topic.slug}/${ageGroup}`, list)
+      for (const passage of list) passages.set(passage.key, passage)
+    }
+  }
+  const lost = [...passages.values()].flatMap((passage) => passage.leadsTo.filter((key) => !passages.has(key)).map((key) => `${passage.key} leads to ${key}`))
+  const silent = topics.filter((topic) => !openings.has(`${topic.slug}/wonder_cubs`)).map((topic) => `${topic.slug} has no file`)
+  if (lost.length + silent.length > 0) throw new Error(`The content has faults:\n${[...lost, ...silent].join('\n')}`)
+
+  return {
+    topics,
+    connections,
+    phrases,
+    topic: (id) => byId.get(id),
+    passage: (key) => passages.get(key),
+    passagesOf: (topic, ageGroup) => lists.get(`${topic.slug}/${ageGroup}`) ?? [],
+    opening: (topic, ageGroup) => openings.get(`${topic.slug}/${ageGroup}`) as Opening,
+  }
+}
