@@ -1,10 +1,11 @@
 // Builds what must be built and nothing else: the Prisma client and, unless --client is given, dist/.
 // Plain JavaScript, because it runs before anything is compiled.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const client = path.join(root, 'src/platform/db/generated')
@@ -32,9 +33,9 @@ function fingerprint(...entries) {
 }
 
 /** Runs `work` unless the stamp says that its inputs have not changed since. */
-function unlessFresh(stamp, inputs, work) {
+async function unlessFresh(stamp, inputs, work) {
   if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return
-  work()
+  await work()
   mkdirSync(path.dirname(stamp), { recursive: true })
   writeFileSync(stamp, inputs)
 }
@@ -42,18 +43,23 @@ function unlessFresh(stamp, inputs, work) {
 const run = (packageName, bin, ...args) => {
   const manifest = require.resolve(`${packageName}/package.json`)
   const script = path.join(path.dirname(manifest), JSON.parse(readFileSync(manifest, 'utf8')).bin[bin])
-  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+  const { status, stdout } = spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
+  if (status === 0) return
+  process.stderr.write(stdout)
+  process.exit(1)
 }
 
-unlessFresh(path.join(client, '.stamp'), fingerprint('prisma/schema.prisma', 'package-lock.json'), () => {
+await unlessFresh(path.join(client, '.stamp'), fingerprint('prisma/schema.prisma', 'package-lock.json'), () => {
   run('prisma', 'prisma', 'generate', '--config', 'prisma/config.ts')
 })
 
 if (!process.argv.includes('--client')) {
-  unlessFresh(path.join(dist, '.stamp'), fingerprint('src', 'prisma/schema.prisma', 'prisma/migrations', 'tsconfig.json', 'package-lock.json'), () => {
+  await unlessFresh(path.join(dist, '.stamp'), fingerprint('src', 'prisma/schema.prisma', 'prisma/migrations', 'tsconfig.json', 'package-lock.json'), async () => {
     rmSync(dist, { recursive: true, force: true })
     run('typescript', 'tsc', '--noEmit', 'false', '--outDir', dist, '--rootDir', path.join(root, 'src'), '--project', path.join(root, 'src/tsconfig.build.json'))
     cpSync(path.join(root, 'src/learning/content'), path.join(dist, 'learning/content'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
+    const { readSources } = await import(pathToFileURL(path.join(dist, 'learning/curriculum/curriculum.js')).href)
+    writeFileSync(path.join(dist, 'learning/content/curriculum.json'), JSON.stringify(readSources()))
     cpSync(path.join(root, 'prisma/migrations'), path.join(dist, 'migrations'), { recursive: true })
     mkdirSync(path.join(dist, 'assets'), { recursive: true })
     copyFileSync(require.resolve('redoc/bundles/redoc.standalone.js'), path.join(dist, 'assets/redoc.standalone.js'))

@@ -78,7 +78,8 @@ export function loadCurriculum(): Curriculum {
   return linkCurriculum(readSources())
 }
 
-function readSources(): Sources {
+/** The sources, checked; from the build's one file where there is one. Throws one Error that lists every fault. */
+export function readSources(): Sources {
   const built = new URL('curriculum.json', CONTENT)
   if (existsSync(built)) return JSON.parse(readFileSync(built, 'utf8')) as Sources
   const faults: string[] = []

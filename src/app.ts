@@ -1,0 +1,125 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import jwt from '@fastify/jwt'
+import underPressure from '@fastify/under-pressure'
+import websocket from '@fastify/websocket'
+import Fastify, { type FastifyBaseLogger } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Config } from './config.ts'
+import type { Deps } from './deps.ts'
+import { registerDoors } from './family/doors.ts'
+import { registerFamilyRoutes } from './family/family.routes.ts'
+import { childrenService } from './family/children.service.ts'
+import { familyProfiles, parentsService } from './family/parents.service.ts'
+import { registerAuthRoutes, registerJwksRoute } from './identity/auth.routes.ts'
+import { authService } from './identity/auth.service.ts'
+import { ISSUER, tokensOf } from './identity/tokens.ts'
+import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
+import { learningRoom } from './learning/plugin.ts'
+import { registerDocs } from './platform/http/docs.ts'
+import { AppError } from './platform/http/errors.ts'
+import { idempotencyStore } from './platform/http/idempotency.ts'
+import { registerJsonBody } from './platform/http/json-body.ts'
+import { type DependencyCheck, type GaugeSource, registerObservability } from './platform/http/observability.ts'
+import { registerOpenapi } from './platform/http/openapi.ts'
+import { rateLimits } from './platform/http/rate-limits.ts'
+import { registerErrorRenderer, safeCause } from './platform/http/render-error.ts'
+import { fastSerializerCompiler } from './platform/http/serializer.ts'
+import type { TypedApp } from './platform/http/typed-app.ts'
+import { isUuid, newId } from './platform/ids.ts'
+import { API } from './api-info.ts'
+
+const BODY_LIMIT_BYTES = 64 * 1024
+const REQUEST_TIMEOUT_MS = 30_000
+const KEEP_ALIVE_MS = 72_000
+/** Above these the server sheds load: 503 with Retry-After. */
+const MAX_EVENT_LOOP_DELAY_MS = 1_500
+const MAX_HEAP_BYTES = 1_500 * 1024 * 1024
+
+/** The one assembly of the server, used by production and by every test. It listens to nothing yet. */
+export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
+  const { db, clock, revocations, logger } = deps
+  const { trustProxy: hops } = config
+  const app: TypedApp = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    trustProxy: typeof hops === 'number' ? (_address: string, hop: number) => hop < hops : hops,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers['x-request-id']
+      return typeof given === 'string' && isUuid(given) ? given : newId()
+    },
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(config.production ? fastSerializerCompiler : serializerCompiler)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  registerJsonBody(app)
+  registerErrorRenderer(app)
+
+  await registerOpenapi(app, API)
+  await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] } } })
+  await app.register(cors, { origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : false, exposedHeaders: EXPOSED_HEADERS, maxAge: 600 })
+  await app.register(underPressure, {
+    maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS,
+    maxHeapUsedBytes: MAX_HEAP_BYTES,
+    pressureHandler: () => {
+      throw new AppError('SERVICE_UNAVAILABLE', { retryAfter: 5 })
+    },
+  })
+  await app.register(websocket, { options: { maxPayload: MAX_FRAME_BYTES }, preClose: (done) => done() })
+  await app.register(jwt, {
+    secret: { private: deps.signingKey.privatePem, public: deps.signingKey.publicPem },
+    sign: { algorithm: 'RS256', kid: deps.signingKey.jwk.kid },
+    verify: { algorithms: ['RS256'], allowedIss: ISSUER, ignoreExpiration: true },
+  })
+
+  const tokens = tokensOf(app.jwt, clock, revocations)
+  const limits = rateLimits(deps.counters, config.rateLimitMultiplier)
+  const onError = (error: unknown) => logger.error({ err: safeCause(error) }, 'work in the background failed')
+  const room = learningRoom({ ...deps, tokens, limits, onError })
+  const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
+  const parents = parentsService(db, clock)
+  const children = childrenService({ db, clock, tokens, revocations, knownTopics: new Set(deps.curriculum.topics.map((topic) => topic.id)) })
+
+  registerDoors(app, { db, clock, tokens, limits, idempotency: idempotencyStore(db, clock, deps.box) })
+  registerObservability(app, dependencyChecks(deps), gauges(room.gateway, deps))
+  await registerDocs(app)
+  registerJwksRoute(app, deps.signingKey)
+  room.registerGateway(app, '/ws')
+  await app.register(
+    async (v1: TypedApp) => {
+      registerAuthRoutes(v1, auth, clock)
+      registerFamilyRoutes(v1, parents, children)
+      room.registerRoutes(v1)
+      room.registerGateway(v1, '/ws')
+    },
+    { prefix: '/v1' },
+  )
+  app.addHook('preClose', async () => room.gateway.close())
+  app.addHook('onClose', async () => room.drain())
+  return app
+}
+
+const EXPOSED_HEADERS = ['X-Request-ID', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'Retry-After', 'Idempotency-Replayed']
+
+function dependencyChecks({ db, redis, revocations }: Deps): DependencyCheck[] {
+  const failUnless = (condition: boolean) => (condition ? Promise.resolve() : Promise.reject(new Error('not connected')))
+  return [
+    { name: 'postgres', required: true, check: () => db.ping() },
+    { name: 'revocations', required: false, check: () => failUnless(revocations.connected) },
+    ...(redis ? [{ name: 'redis', required: false, check: async () => void (await redis.ping()) }] : []),
+  ]
+}
+
+function gauges(gateway: { readonly sockets: number }, { live }: Deps): GaugeSource[] {
+  return [
+    { name: 'brainspark_sockets', help: 'Open WebSocket connections', read: () => gateway.sockets },
+    { name: 'brainspark_children_listening', help: 'Children with at least one authenticated socket', read: () => live.listening },
+  ]
+}

@@ -1,0 +1,113 @@
+import path from 'node:path'
+import type { Redis } from 'ioredis'
+import { type Logger, pino } from 'pino'
+import type { Config } from './config.ts'
+import { type OauthVerifier, oauthVerifier } from './identity/oauth.ts'
+import { openRevocations, type Revocations } from './identity/revocations.ts'
+import { type SigningKey, signingKey } from './identity/tokens.ts'
+import { type Curriculum, loadCurriculum } from './learning/curriculum/curriculum.ts'
+import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gateway.ts'
+import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
+import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
+import { passageRetrieval } from './learning/tutor/retrieval.ts'
+import type { TutorModel } from './learning/tutor/tutor-model.ts'
+import { type Clock, systemClock } from './platform/clock.ts'
+import { type CryptoBox, cryptoBox } from './platform/crypto-box.ts'
+import { type Database, openDatabase } from './platform/db/database.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/db/embedded.ts'
+import { migrate } from './platform/db/migrate.ts'
+import { type Counters, countersWithFallback, memoryCounters, redisCounters } from './platform/ephemeral/counters.ts'
+import { openRedis } from './platform/ephemeral/redis.ts'
+import { safeCause } from './platform/http/render-error.ts'
+import { loadKeys } from './platform/keys.ts'
+import { type Mailer, openMailer } from './platform/mail/mailer.ts'
+
+/** Every real thing the server uses, opened once. */
+export interface Deps {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly db: Database
+  readonly redis: Redis | undefined
+  readonly counters: Counters
+  readonly mailer: Mailer
+  readonly box: CryptoBox
+  readonly signingKey: SigningKey
+  readonly revocations: Revocations
+  readonly oauth: OauthVerifier
+  readonly curriculum: Curriculum
+  readonly builtin: BuiltinTutor
+  readonly tutor: TutorModel
+  readonly live: LiveEvents
+  readonly gateway: GatewayOptions
+  /** Closes everything, in the opposite order of opening. */
+  close(): Promise<void>
+}
+
+/** Where the migrations are: beside the compiled code, or in the source tree. */
+const MIGRATIONS = path.resolve(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../prisma/migrations' : 'migrations')
+
+/** A logger that writes what may be written: errors without their messages, since those can quote what a child said. */
+export function openLogger(level: string, destination?: { write(line: string): void }): Logger {
+  const options = { level, base: null, serializers: { err: safeCause }, formatters: { level: (label: string) => ({ level: label }) } }
+  return destination ? pino(options, destination) : pino(options)
+}
+
+/** Opens the store: the configured PostgreSQL, or an embedded one under the data directory; migrated. */
+async function openStore(config: Config, logger: Logger): Promise<{ url: string; embedded: EmbeddedPostgres | undefined }> {
+  const embedded = config.database.url === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, database: 'brainspark' }) : undefined
+  const url = config.database.url ?? (embedded as EmbeddedPostgres).url
+  const applied = await migrate(url, MIGRATIONS)
+  if (applied.length > 0) logger.info({ migrations: applied }, 'database migrated')
+  return { url, embedded }
+}
+
+/**
+ * Opens everything the configuration names. What was opened is closed again when a later thing fails. `overrides`
+ * replaces single things: tests move the clock and script the model, and nothing else differs.
+ */
+export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'clock' | 'logger' | 'tutor' | 'gateway'>> = {}): Promise<Deps> {
+  const clock = overrides.clock ?? systemClock
+  const logger = overrides.logger ?? openLogger(config.logLevel)
+  const closers: (() => unknown)[] = []
+  const close = async () => {
+    for (const closer of closers.reverse().splice(0)) await closer()
+  }
+  const logError = (message: string) => (error: unknown) => logger.error({ err: safeCause(error) }, message)
+  try {
+    const keys = loadKeys(config.keys, config.dataDir)
+    const curriculum = loadCurriculum()
+    const builtin = builtinTutor(curriculum, passageRetrieval(curriculum), config.tutorPaceMs)
+    const { url, embedded } = await openStore(config, logger)
+    if (embedded) closers.push(() => embedded.stop())
+    const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
+    closers.push(() => db.close())
+    const revocations = await openRevocations(db, url, clock, logError('listening for revoked sessions failed'))
+    closers.push(() => revocations.close())
+    const redis = config.redisUrl ? openRedis(config.redisUrl, logError('Redis is away')) : undefined
+    if (redis) closers.push(() => redis.disconnect())
+    const ownCounters = memoryCounters(clock)
+    const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })
+    closers.push(() => mailer.close())
+    return {
+      clock,
+      logger,
+      db,
+      redis,
+      mailer,
+      revocations,
+      curriculum,
+      builtin,
+      close,
+      counters: redis ? countersWithFallback(redisCounters(redis, clock), ownCounters) : ownCounters,
+      box: cryptoBox(keys.encryptionKeys),
+      signingKey: signingKey(keys.jwtPrivateKey),
+      oauth: oauthVerifier(config.oauth, clock),
+      tutor: overrides.tutor ?? builtin,
+      live: memoryLiveEvents(clock),
+      gateway: overrides.gateway ?? GATEWAY_DEFAULTS,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

@@ -1,0 +1,151 @@
+import type { ActiveChild } from '../../family/child-access.ts'
+import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
+import type { Database, Transaction } from '../../platform/db/database.ts'
+import { AppError } from '../../platform/http/errors.ts'
+import type { LocalDate } from '../../platform/local-date.ts'
+import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
+import type { LiveEvents } from '../gateway/live-events.ts'
+import { bookingsFor, LONGEST_GAP_MS } from '../progress/time-budget.ts'
+import type { Badge } from '../rewards/badges.ts'
+import { badgeRewards, type Reward } from '../rewards/rewards.ts'
+import { starsFor } from '../rewards/stars.ts'
+import { bookingValues } from './conversations.store.ts'
+import { toRewardView } from './conversations.schemas.ts'
+
+/** What a conversation came to. Stored with it, so that ending twice tells the same. */
+export interface ConversationOutcome {
+  readonly conversationId: string
+  readonly summary: string
+  readonly durationMinutes: number
+  readonly depthReached: number
+  readonly questionsAsked: number
+  readonly topicName: string
+  readonly previousDepth: number
+  readonly newDepth: number
+  readonly rewards: readonly Reward[]
+}
+
+type StoredOutcome = Omit<ConversationOutcome, 'rewards'> & { readonly stars: number; readonly badges: readonly string[] }
+
+interface LockedConversation {
+  readonly topic_id: string
+  readonly ended_at: Date | null
+  readonly lease_until: Date | null
+  readonly last_turn_at: Date | null
+  readonly started_at: Date
+  readonly depth: number
+  readonly child_turns: number
+  readonly topic_depth_before: number
+  readonly time_ms: number
+  readonly told: string[]
+  readonly outcome: StoredOutcome | null
+}
+
+export interface EndingDeps {
+  readonly db: Database
+  readonly clock: Clock
+  readonly curriculum: Curriculum
+  readonly live: LiveEvents
+  readonly badges: ReadonlyMap<string, Badge>
+}
+
+const THINGS_NAMED = 3
+const listFormat = new Intl.ListFormat('en', { type: 'conjunction' })
+
+/** "Emma explored what stars are and why they twinkle!": what was told, the last and deepest things first in line to be named. */
+export function summaryOf(childName: string, topic: Topic, about: readonly string[]): string {
+  const named = [...new Set(about)].slice(-THINGS_NAMED)
+  return named.length === 0 ? `${childName} had a first look at ${topic.name}.` : `${childName} explored ${listFormat.format(named)}!`
+}
+
+export function endingService({ db, clock, curriculum, live, badges }: EndingDeps) {
+  const present = ({ stars, badges: earned, ...outcome }: StoredOutcome): ConversationOutcome => ({
+    ...outcome,
+    rewards: [...(stars > 0 ? [{ type: 'star' as const, amount: stars }] : []), ...badgeRewards(badges, earned)],
+  })
+
+  async function lock(tx: Transaction, child: ActiveChild, conversationId: string): Promise<LockedConversation> {
+    const [conversation] = await tx.$queryRaw<LockedConversation[]>`
+      SELECT topic_id, ended_at, lease_until, last_turn_at, started_at, depth, child_turns, topic_depth_before, time_ms, told, outcome
+      FROM conversations WHERE id = ${conversationId}::uuid AND child_id = ${child.id}::uuid FOR UPDATE`
+    if (!conversation) throw new AppError('NOT_FOUND')
+    if (child.restrictedTopics.has(conversation.topic_id)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
+    return conversation
+  }
+
+  /** Books the time up to the end as the child's last event. */
+  async function bookEnd(tx: Transaction, child: ActiveChild, topicId: string, now: Instant): Promise<void> {
+    const [learner] = await tx.$queryRaw<{ last_event_at: Date | null; last_topic_id: string | null }[]>`
+      SELECT last_event_at, last_topic_id FROM learners WHERE child_id = ${child.id}::uuid FOR UPDATE`
+    const last = { lastEventAt: learner?.last_event_at?.getTime() ?? null, lastTopicId: learner?.last_topic_id ?? null }
+    const [days, topics, ms] = bookingValues(bookingsFor(last, now, child, topicId, 0))
+    await tx.$executeRaw`
+      INSERT INTO topic_days AS d (child_id, day, topic_id, time_ms)
+      SELECT ${child.id}::uuid, b.day, b.topic_id, b.ms FROM unnest(${days}::text[]::date[], ${topics}::text[]::uuid[], ${ms}::int[]) AS b(day, topic_id, ms)
+      ON CONFLICT (child_id, day, topic_id) DO UPDATE SET time_ms = d.time_ms + excluded.time_ms`
+    await tx.$executeRaw`UPDATE learners SET last_event_at = ${new Date(now)}, last_topic_id = ${topicId}::uuid WHERE child_id = ${child.id}::uuid`
+  }
+
+  /** Pays the stars of a conversation, once: wallet and ledger move together, under the wallet's lock. */
+  async function payStars(tx: Transaction, child: ActiveChild, day: LocalDate, conversationId: string, topicId: string, depth: number, now: Instant): Promise<number> {
+    await tx.$queryRaw`SELECT 1 FROM wallets WHERE child_id = ${child.id}::uuid FOR UPDATE`
+    const [paid] = await tx.$queryRaw<{ depth_paid: number; stars_today: number }[]>`
+      SELECT coalesce((SELECT depth_paid FROM topic_days WHERE child_id = ${child.id}::uuid AND day = ${day}::date AND topic_id = ${topicId}::uuid), 0) AS depth_paid,
+        (SELECT coalesce(sum(amount), 0)::int FROM star_ledger WHERE child_id = ${child.id}::uuid AND day = ${day}::date AND reason LIKE 'conversation:%') AS stars_today`
+    const stars = starsFor(depth, paid?.depth_paid ?? 0, paid?.stars_today ?? 0)
+    await tx.$executeRaw`
+      INSERT INTO topic_days AS d (child_id, day, topic_id, depth_paid) VALUES (${child.id}::uuid, ${day}::date, ${topicId}::uuid, ${depth})
+      ON CONFLICT (child_id, day, topic_id) DO UPDATE SET depth_paid = greatest(d.depth_paid, excluded.depth_paid)`
+    if (stars > 0) {
+      await tx.$executeRaw`
+        INSERT INTO star_ledger (child_id, reason, amount, day, created_at)
+        VALUES (${child.id}::uuid, ${`conversation:${conversationId}`}, ${stars}, ${day}::date, ${new Date(now)})`
+      await tx.$executeRaw`UPDATE wallets SET balance = balance + ${stars}, lifetime_earned = lifetime_earned + ${stars} WHERE child_id = ${child.id}::uuid`
+    }
+    return stars
+  }
+
+  return {
+    /**
+     * Ends a conversation and pays its stars, in one transaction; a second call tells what the first one did.
+     * Throws NOT_FOUND, FORBIDDEN (restricted topic) and CONFLICT while a turn is being carried out.
+     */
+    async end(child: ActiveChild, conversationId: string): Promise<ConversationOutcome> {
+      const now = clock.now()
+      const outcome = await db.transaction(async (tx) => {
+        const conversation = await lock(tx, child, conversationId)
+        if (conversation.outcome) return conversation.outcome
+        if (conversation.lease_until !== null && conversation.lease_until.getTime() > now) throw new AppError('CONFLICT', { message: 'A message is still being answered' })
+        const topic = curriculum.topic(conversation.topic_id) as Topic
+        await bookEnd(tx, child, topic.id, now)
+        const stars = conversation.child_turns === 0 ? 0 : await payStars(tx, child, child.today, conversationId, topic.id, conversation.depth, now)
+        const earned = await tx.badge.findMany({ where: { conversationId }, orderBy: [{ earnedAt: 'asc' }, { badgeId: 'asc' }] })
+        const idleMs = now - (conversation.last_turn_at ?? conversation.started_at).getTime()
+        const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
+        const told = conversation.told.flatMap((key) => curriculum.passage(key)?.about ?? [])
+        const stored: StoredOutcome = {
+          conversationId,
+          summary: summaryOf(child.name, topic, told),
+          durationMinutes: Math.floor(timeMs / MINUTE),
+          depthReached: conversation.depth,
+          questionsAsked: conversation.child_turns,
+          topicName: topic.name,
+          previousDepth: conversation.topic_depth_before,
+          newDepth: Math.max(conversation.topic_depth_before, conversation.depth),
+          stars,
+          badges: earned.map((badge) => badge.badgeId),
+        }
+        await tx.conversation.update({
+          where: { id: conversationId },
+          data: { endedAt: new Date(now), timeMs, leaseToken: null, leaseUntil: null, outcome: stored as object },
+        })
+        tx.afterCommit(() => {
+          if (stars > 0) live.publish(child.id, { type: 'reward_earned', reward: toRewardView({ type: 'star', amount: stars }) })
+        })
+        return stored
+      })
+      return present(outcome)
+    },
+  }
+}
+export type EndingService = ReturnType<typeof endingService>

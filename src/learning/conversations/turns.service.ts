@@ -1,0 +1,241 @@
+import type { ActiveChild } from '../../family/child-access.ts'
+import { type Clock, MINUTE, SECOND } from '../../platform/clock.ts'
+import type { CryptoBox } from '../../platform/crypto-box.ts'
+import { AppError } from '../../platform/http/errors.ts'
+import { newId } from '../../platform/ids.ts'
+import { mapStateOf } from '../constellation/map-state.ts'
+import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
+import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
+import type { LiveEvents } from '../gateway/live-events.ts'
+import { bookingsFor, timeRefusal, timeSince } from '../progress/time-budget.ts'
+import { type Badge, CURIOUS_MIND_TURNS, depthBadges } from '../rewards/badges.ts'
+import { badgeRewards, type Reward } from '../rewards/rewards.ts'
+import type { TutorChoice, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
+import { asStoredChoices, type Message } from './conversation.ts'
+import { toMessageView, toRewardView } from './conversations.schemas.ts'
+import { depthOf, pointsOf } from './depth.ts'
+import type { BegunTurn, CompletedTurn, TurnContext, TurnKey, TurnsStore } from './turns.store.ts'
+
+const RENEW_EVERY_MS = 5 * SECOND
+const LONGEST_TURN_MS = 2 * MINUTE
+/** How often a turn looks again after another event of the child came in between. */
+const ATTEMPTS = 8
+
+/** What a child does in a turn. */
+export type Said = { readonly choiceIndex: number } | { readonly content: string }
+
+export interface TurnResult {
+  readonly userMessage: Message
+  readonly reply: Message
+  readonly depth: number
+  readonly depthIncreased: boolean
+  readonly rewards: readonly Reward[]
+}
+
+/** A turn that was accepted. It is carried out whether or not anybody waits for it. */
+export interface Turn {
+  /** True when an Idempotency-Key was shown again: the result is that of the first time. */
+  readonly replayed: boolean
+  readonly result: Promise<TurnResult>
+}
+
+export interface TurnsDeps {
+  readonly store: TurnsStore
+  readonly clock: Clock
+  readonly curriculum: Curriculum
+  readonly tutor: TutorModel
+  readonly live: LiveEvents
+  readonly badges: ReadonlyMap<string, Badge>
+  readonly box: CryptoBox
+}
+
+/** Refuses while it is bedtime or the day's time is used up. */
+export function requireTime(child: ActiveChild, context: Pick<TurnContext, 'lastEventAt' | 'bookedTodayMs'>, now: number): void {
+  const reason = timeRefusal(child, now, context.lastEventAt, context.bookedTodayMs)
+  if (reason === 'bedtime') throw new AppError('TIME_LIMIT_REACHED', { reason, message: 'It is bedtime', child: 'Sleep tight! Your questions will wait for you until morning.' })
+  if (reason) throw new AppError('TIME_LIMIT_REACHED', { reason })
+}
+
+export function turnsService({ store, clock, curriculum, tutor, live, badges, box }: TurnsDeps) {
+  const running = new Set<Promise<unknown>>()
+
+  /** Everything that can refuse a turn, in the order of refusals; then takes the lease. */
+  async function begin(child: ActiveChild, conversationId: string, said: Said, key: TurnKey | undefined): Promise<Begun | { completed: CompletedTurn }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const now = clock.now()
+      const context = await store.context(child, conversationId, key, now)
+      if (!context) throw new AppError('NOT_FOUND')
+      const { conversation, known, pending } = context
+      if (child.restrictedTopics.has(conversation.topicId)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
+      const isBusy = conversation.leaseUntil !== null && conversation.leaseUntil > now
+      if (known && key) {
+        if (!known.fingerprint.equals(key.fingerprint)) throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This Idempotency-Key was used for a different request' })
+        if (known.messageId !== conversation.pendingMessageId) {
+          const completed = await store.completed(child.id, known.messageId)
+          if (completed) return { completed }
+          if (!isBusy) throw new AppError('CONFLICT', { message: 'The conversation went on without an answer to this message' })
+        }
+      }
+      requireTime(child, context, now)
+      if (conversation.endedAt !== null) throw new AppError('CONFLICT', { message: 'The conversation has ended' })
+      if (isBusy) throw new AppError('CONFLICT', { message: 'The last message is still being answered' })
+      const choice = 'choiceIndex' in said ? conversation.offered[said.choiceIndex] : undefined
+      if ('choiceIndex' in said && !choice) throw new AppError('INVALID_CHOICE')
+
+      const content = 'content' in said ? said.content : (choice as TutorChoice).text
+      const choiceIndex = 'choiceIndex' in said ? said.choiceIndex : null
+      const resumes = pending !== undefined && pending.content === content && pending.selectedChoiceIndex === choiceIndex
+      const begun: BegunTurn = { messageId: resumes ? pending.id : newId(), leaseToken: newId(), isNew: !resumes, content, choiceIndex }
+      const gapMs = timeSince(conversation.lastTurnAt ?? conversation.startedAt, now, child.timezone).reduce((sum, part) => sum + part.ms, 0)
+      const bookings = bookingsFor(context, now, child, conversation.topicId, resumes ? 0 : 1)
+      if (await store.begin(child, context, begun, key, bookings, gapMs, now)) return { child, context, begun, choice, createdAt: resumes ? pending.createdAt : now }
+    }
+    throw new AppError('CONFLICT', { message: 'Too many things happen at once in this conversation', retryAfter: 1 })
+  }
+
+  interface Begun {
+    readonly child: ActiveChild
+    readonly context: TurnContext
+    readonly begun: BegunTurn
+    readonly choice: TutorChoice | undefined
+    readonly createdAt: number
+  }
+
+  /** Lets the tutor speak while the lease is kept, stores the reply, then tells of it. */
+  async function carryOut({ child, context, begun, choice, createdAt }: Begun, onChunk: (chunk: string) => void): Promise<TurnResult> {
+    const { conversation } = context
+    const topic = curriculum.topic(conversation.topicId) as Topic
+    const map = mapStateOf(child, context.progress)
+    const typing = (isTyping: boolean) => live.publish(child.id, { type: 'typing', conversation_id: conversation.id, is_typing: isTyping })
+    const lease = setInterval(() => void store.renew(conversation.id, begun.leaseToken, clock.now()).catch(() => {}), RENEW_EVERY_MS)
+    typing(true)
+    try {
+      const turn: TutorTurn = {
+        topic,
+        map,
+        ageGroup: conversation.ageGroup,
+        told: conversation.told,
+        offered: conversation.offered,
+        said: choice ? { choice } : { question: begun.content },
+        turnNumber: conversation.childTurns,
+      }
+      const reply = await listen(tutor, turn, (chunk, index) => {
+        live.publish(child.id, { type: 'message_chunk', conversation_id: conversation.id, chunk, chunk_index: index })
+        onChunk(chunk)
+      })
+      const result = await finish(context, begun, topic, map, reply, createdAt)
+      live.publish(child.id, { type: 'message_complete', conversation_id: conversation.id, message: toMessageView(result.reply) })
+      for (const reward of result.rewards) live.publish(child.id, { type: 'reward_earned', reward: toRewardView(reward) })
+      return result
+    } catch (error) {
+      await store.release(conversation.id, begun.leaseToken).catch(() => {})
+      throw error instanceof AppError ? error : new AppError('SERVICE_UNAVAILABLE', { retryAfter: 2, cause: error })
+    } finally {
+      clearInterval(lease)
+      typing(false)
+    }
+  }
+
+  async function finish(context: TurnContext, begun: BegunTurn, topic: Topic, map: MapState, reply: TutorReply, createdAt: number): Promise<TurnResult> {
+    const { conversation } = context
+    const { passage, onTopic, model } = reply.signals
+    const points = conversation.points + pointsOf(begun.choiceIndex !== null ? 'choice' : onTopic ? 'on_topic_question' : 'off_topic')
+    const depth = depthOf(points)
+    const crossed = passage && passage.topic !== topic && isUnlocked(passage.topic, map) ? [{ id: passage.topic.id, depth: 0 }] : []
+    const now = clock.now()
+    const replyId = newId()
+    const earned = await store.finish(
+      conversation.id,
+      begun,
+      {
+        replyId,
+        content: reply.text,
+        choices: reply.choices,
+        passage: passage?.key ?? null,
+        model,
+        points,
+        depth,
+        depthIncreased: depth > conversation.depth,
+        told: passage ? [...conversation.told, passage.key] : conversation.told,
+        topics: [{ id: topic.id, depth }, ...crossed],
+        badges: [
+          ...depthBadges(topic, conversation.depth, depth).map((id) => ({ id, turns: 0 })),
+          ...CURIOUS_MIND_TURNS.filter((turns) => turns > context.learnerTurns).map((turns) => ({ id: `curious_mind_${turns}`, turns })),
+        ],
+      },
+      now,
+    )
+    if (!earned) throw new AppError('CONFLICT', { message: 'Another request has taken over this turn' })
+    const common = { isFreeForm: false, selectedChoiceIndex: null }
+    return {
+      userMessage: {
+        id: begun.messageId,
+        role: 'user',
+        content: begun.content,
+        choices: null,
+        model: null,
+        createdAt,
+        isFreeForm: begun.choiceIndex === null,
+        selectedChoiceIndex: begun.choiceIndex,
+      },
+      reply: { ...common, id: replyId, role: 'assistant', content: reply.text, choices: asStoredChoices(reply.choices), model, createdAt: now },
+      depth,
+      depthIncreased: depth > conversation.depth,
+      rewards: badgeRewards(badges, earned),
+    }
+  }
+
+  return {
+    /**
+     * Accepts a child's turn and starts carrying it out; `onChunk` hears the reply as it is spoken. Once this resolves
+     * the child's message is stored and the turn runs to its end even if nobody waits. `idempotencyKey` makes it safe to
+     * send again, through whichever door.
+     * Throws NOT_FOUND, FORBIDDEN (restricted topic), TIME_LIMIT_REACHED, CONFLICT (ended, or a turn is running),
+     * INVALID_CHOICE, and UNPROCESSABLE_ENTITY when the key was used for something else.
+     */
+    async send(child: ActiveChild, conversationId: string, said: Said, idempotencyKey: string | undefined, onChunk: (chunk: string) => void = () => {}): Promise<Turn> {
+      const key = idempotencyKey === undefined ? undefined : turnKey(box, child, conversationId, said, idempotencyKey)
+      const accepted = await begin(child, conversationId, said, key)
+      if ('completed' in accepted) {
+        const { earned, ...completed } = accepted.completed
+        return { replayed: true, result: Promise.resolve({ ...completed, rewards: badgeRewards(badges, earned) }) }
+      }
+      const result = carryOut(accepted, onChunk)
+      const settled: Promise<unknown> = result.catch(() => {}).finally(() => running.delete(settled))
+      running.add(settled)
+      return { replayed: false, result }
+    },
+
+    /** Resolves when no turn is being carried out any more. */
+    async drain(): Promise<void> {
+      while (running.size > 0) await Promise.all(running)
+    },
+  }
+}
+export type TurnsService = ReturnType<typeof turnsService>
+
+interface TutorReply {
+  readonly text: string
+  readonly choices: readonly TutorChoice[]
+  readonly signals: TutorSignals
+}
+
+async function listen(tutor: TutorModel, turn: TutorTurn, onChunk: (chunk: string, index: number) => void): Promise<TutorReply> {
+  let text = ''
+  let chunks = 0
+  let end: Omit<TutorReply, 'text'> | undefined
+  for await (const event of tutor.reply(turn, AbortSignal.timeout(LONGEST_TURN_MS))) {
+    if ('text' in event) {
+      text += event.text
+      onChunk(event.text, chunks)
+      chunks += 1
+    } else end = event
+  }
+  if (!end || text === '') throw new Error('the tutor gave no whole reply')
+  return { ...end, text }
+}
+
+/** The same turn has the same fingerprint through every door. */
+function turnKey(box: CryptoBox, child: ActiveChild, conversationId: string, said: Said, key: string): TurnKey {
+  return { scope: child.parentId, key, fingerprint: box.fingerprint(JSON.stringify(['turn', child.id, conversationId.toLowerCase(), said])) }
+}

@@ -1,0 +1,224 @@
+import type { ActiveChild } from '../../family/child-access.ts'
+import { DAY, type Instant, SECOND } from '../../platform/clock.ts'
+import type { Database, Statement } from '../../platform/db/database.ts'
+import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
+import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
+import type { TutorChoice } from '../tutor/tutor-model.ts'
+import { asStoredChoices, CONVERSATION_COLUMNS, type Conversation, conversationOf, type ConversationRow, MESSAGE_COLUMNS, type Message, messageOf, type MessageRow } from './conversation.ts'
+import { bookDays, bookedOn, bookingValues } from './conversations.store.ts'
+
+/** A turn whose holder has not renewed its lease for this long is free again. */
+export const LEASE_MS = 15 * SECOND
+const KEY_LIFETIME_MS = DAY
+
+/** The Idempotency-Key of a turn, and the digest of what it was used for. */
+export interface TurnKey {
+  readonly scope: string
+  readonly key: string
+  readonly fingerprint: Buffer
+}
+
+export interface TurnContext extends LastEvent {
+  readonly conversation: Conversation
+  readonly learnerTurns: number
+  readonly bookedTodayMs: number
+  readonly progress: ProgressPairs
+  /** The child's message that has no reply yet. */
+  readonly pending: Message | undefined
+  /** What the key was used for before, within its lifetime. */
+  readonly known: { readonly fingerprint: Buffer; readonly messageId: string } | undefined
+}
+
+const CONTEXT: Statement = {
+  name: 'turns.context',
+  text: `
+    SELECT ${CONVERSATION_COLUMNS}, l.last_event_at, l.last_topic_id, l.child_turns AS learner_turns,
+      ${bookedOn('$2', '$3::date')} AS booked_today_ms, ${progressPairs('$2')} AS progress,
+      CASE WHEN m.id IS NULL THEN NULL ELSE json_build_object('content', m.content, 'selected_choice_index', m.selected_choice_index,
+        'is_free_form', m.is_free_form, 'created_at', m.created_at) END AS pending,
+      k.fingerprint AS key_fingerprint, k.operation_id AS key_message_id
+    FROM conversations c
+    JOIN learners l ON l.child_id = c.child_id
+    LEFT JOIN messages m ON m.id = c.pending_message_id
+    LEFT JOIN idempotency_keys k ON k.scope = $4 AND k.key = $5 AND k.created_at > $6
+    WHERE c.id = $1 AND c.child_id = $2`,
+}
+
+// Takes the lease, the child's event and the message in one statement. The conversation is locked before anything is
+// changed; if it or the child's last event is not what the rules were checked against, nothing happens at all.
+const BEGIN: Statement = {
+  name: 'turns.begin',
+  text: `
+    WITH conversation AS (
+      SELECT id, child_id FROM conversations
+      WHERE id = $1 AND child_id = $2 AND ended_at IS NULL AND next_seq = $3 AND pending_message_id IS NOT DISTINCT FROM $4
+        AND (lease_until IS NULL OR lease_until <= $5)
+      FOR UPDATE
+    ), learner AS (
+      UPDATE learners l SET last_event_at = $5, last_topic_id = $7 FROM conversation c
+      WHERE l.child_id = c.child_id AND l.last_event_at IS NOT DISTINCT FROM $6 RETURNING l.child_id
+    ), taken AS (
+      UPDATE conversations c SET lease_token = $8, lease_until = $9, pending_message_id = $10, last_turn_at = $5, time_ms = c.time_ms + $11,
+        next_seq = c.next_seq + $12
+      FROM learner WHERE c.id = $1 RETURNING c.id, c.child_id
+    ), message AS (
+      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, is_free_form, selected_choice_index, created_at)
+      SELECT $10::uuid, id, child_id, $3, 'user', $13, $14, $15, $5 FROM taken WHERE $12 = 1
+    ), keyed AS (
+      INSERT INTO idempotency_keys AS k (scope, key, operation_id, child_id, fingerprint, locked_until, created_at)
+      SELECT $16, $17, $10::uuid, child_id, $18, $9, $5 FROM taken WHERE $17::text IS NOT NULL
+      ON CONFLICT (scope, key) DO UPDATE SET operation_id = excluded.operation_id, child_id = excluded.child_id, fingerprint = excluded.fingerprint,
+        status = NULL, response = NULL, locked_until = excluded.locked_until, created_at = excluded.created_at
+      WHERE k.created_at <= $19
+    ), days AS (${bookDays('taken', '$2', ['$20', '$21', '$22', '$23'])}
+    )
+    SELECT id FROM taken`,
+}
+
+// Guarded by the fencing token: whoever lost the lease changes nothing.
+const FINISH: Statement = {
+  name: 'turns.finish',
+  text: `
+    WITH conversation AS (
+      UPDATE conversations c SET points = $3, depth = $4, told = $5, offered = $6::jsonb, child_turns = c.child_turns + 1, next_seq = c.next_seq + 1,
+        pending_message_id = NULL, lease_token = NULL, lease_until = NULL
+      WHERE c.id = $1 AND c.lease_token = $2 RETURNING c.id, c.child_id, c.next_seq, c.child_turns
+    ), reply AS (
+      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at)
+      SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14 FROM conversation
+    ), learner AS (
+      UPDATE learners l SET child_turns = l.child_turns + 1 FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
+    ), progress AS (
+      INSERT INTO topic_progress AS p (child_id, topic_id, depth, conversations_count, talked_at, last_interaction)
+      SELECT c.child_id, t.topic_id, t.depth, CASE WHEN t.position = 1 AND c.child_turns = 1 THEN 1 ELSE 0 END, $14, $14
+      FROM conversation c, unnest($15::uuid[], $16::int[]) WITH ORDINALITY AS t(topic_id, depth, position)
+      ON CONFLICT (child_id, topic_id) DO UPDATE SET depth = greatest(p.depth, excluded.depth), talked_at = coalesce(p.talked_at, excluded.talked_at),
+        conversations_count = p.conversations_count + excluded.conversations_count, last_interaction = excluded.last_interaction
+    ), earned AS (
+      INSERT INTO badges (child_id, badge_id, conversation_id, message_id, earned_at)
+      SELECT l.child_id, b.id, $1::uuid, $7::uuid, $14 FROM learner l, unnest($17::text[], $18::int[]) AS b(id, turns) WHERE l.child_turns >= b.turns
+      ON CONFLICT DO NOTHING RETURNING badge_id
+    )
+    SELECT (SELECT coalesce(array_agg(badge_id), '{}') FROM earned) AS earned FROM conversation`,
+}
+
+const RENEW: Statement = { name: 'turns.renew', text: 'UPDATE conversations SET lease_until = $3 WHERE id = $1 AND lease_token = $2' }
+const RELEASE: Statement = { name: 'turns.release', text: 'UPDATE conversations SET lease_token = NULL, lease_until = NULL WHERE id = $1 AND lease_token = $2' }
+
+const COMPLETED: Statement = {
+  name: 'turns.completed',
+  text: `
+    SELECT ${MESSAGE_COLUMNS}, m.depth_after, m.depth_increased,
+      (SELECT coalesce(array_agg(b.badge_id ORDER BY b.badge_id), '{}') FROM badges b
+        JOIN messages r ON r.id = b.message_id WHERE b.child_id = $2 AND r.in_reply_to = $1) AS earned
+    FROM messages m WHERE m.child_id = $2 AND (m.id = $1 OR m.in_reply_to = $1) ORDER BY m.seq`,
+}
+
+export interface BegunTurn {
+  readonly messageId: string
+  readonly leaseToken: string
+  /** False when a message stored earlier is being answered. */
+  readonly isNew: boolean
+  readonly content: string
+  readonly choiceIndex: number | null
+}
+
+export interface FinishedTurn {
+  readonly replyId: string
+  readonly content: string
+  readonly choices: readonly TutorChoice[]
+  readonly passage: string | null
+  readonly model: string
+  readonly points: number
+  readonly depth: number
+  readonly depthIncreased: boolean
+  readonly told: readonly string[]
+  /** Topics talked in, the conversation's first, with the depth reached there. */
+  readonly topics: readonly { readonly id: string; readonly depth: number }[]
+  /** Badges with the number of child turns each needs. */
+  readonly badges: readonly { readonly id: string; readonly turns: number }[]
+}
+
+export interface CompletedTurn {
+  readonly userMessage: Message
+  readonly reply: Message
+  readonly depth: number
+  readonly depthIncreased: boolean
+  readonly earned: readonly string[]
+}
+
+type PendingRow = { content: string; selected_choice_index: number | null; is_free_form: boolean; created_at: string }
+type ContextRow = ConversationRow & {
+  last_event_at: Date | null
+  last_topic_id: string | null
+  learner_turns: number
+  booked_today_ms: number
+  progress: ProgressPairs
+  pending: PendingRow | null
+  key_fingerprint: Buffer | null
+  key_message_id: string | null
+}
+
+const instantParam = (instant: Instant | null) => (instant === null ? null : new Date(instant))
+
+export function turnsStore(db: Database) {
+  return {
+    async context(child: ActiveChild, conversationId: string, key: TurnKey | undefined, now: Instant): Promise<TurnContext | undefined> {
+      const [row] = await db.query<ContextRow>(CONTEXT, [conversationId, child.id, child.today, key?.scope ?? null, key?.key ?? null, new Date(now - KEY_LIFETIME_MS)])
+      if (!row) return undefined
+      const { pending } = row
+      return {
+        conversation: conversationOf(row),
+        lastEventAt: row.last_event_at?.getTime() ?? null,
+        lastTopicId: row.last_topic_id,
+        learnerTurns: row.learner_turns,
+        bookedTodayMs: row.booked_today_ms,
+        progress: row.progress,
+        pending: pending
+          ? messageOf({ ...pending, id: row.pending_message_id as string, role: 'user', choices: null, model: null, created_at: new Date(pending.created_at) })
+          : undefined,
+        known: row.key_fingerprint && row.key_message_id ? { fingerprint: row.key_fingerprint, messageId: row.key_message_id } : undefined,
+      }
+    },
+
+    /** False when the conversation or the child's events have moved on since `context` was read; then nothing has changed. */
+    async begin(child: ActiveChild, context: TurnContext, turn: BegunTurn, key: TurnKey | undefined, bookings: readonly DayBooking[], gapMs: number, now: Instant): Promise<boolean> {
+      const { conversation } = context
+      const rows = await db.query(BEGIN, [
+        ...[conversation.id, child.id, conversation.nextSeq, conversation.pendingMessageId, new Date(now), instantParam(context.lastEventAt), conversation.topicId],
+        ...[turn.leaseToken, new Date(now + LEASE_MS), turn.messageId, gapMs, turn.isNew ? 1 : 0, turn.content, turn.choiceIndex === null, turn.choiceIndex],
+        ...[key?.scope ?? null, key?.key ?? null, key?.fingerprint ?? null, new Date(now - KEY_LIFETIME_MS)],
+        ...bookingValues(bookings),
+      ])
+      return rows.length === 1
+    },
+
+    /** Stores the reply and all that follows from it; the ids of badges newly earned. Undefined when the lease was lost. */
+    async finish(conversationId: string, turn: BegunTurn, finished: FinishedTurn, now: Instant): Promise<readonly string[] | undefined> {
+      const [row] = await db.query<{ earned: string[] }>(FINISH, [
+        ...[conversationId, turn.leaseToken, finished.points, finished.depth, finished.told, JSON.stringify(finished.choices)],
+        ...[finished.replyId, finished.content, JSON.stringify(asStoredChoices(finished.choices)), finished.passage, finished.model],
+        ...[turn.messageId, finished.depthIncreased, new Date(now)],
+        ...[finished.topics.map((topic) => topic.id), finished.topics.map((topic) => topic.depth)],
+        ...[finished.badges.map((badge) => badge.id), finished.badges.map((badge) => badge.turns)],
+      ])
+      return row?.earned
+    },
+
+    async renew(conversationId: string, leaseToken: string, now: Instant): Promise<void> {
+      await db.query(RENEW, [conversationId, leaseToken, new Date(now + LEASE_MS)])
+    },
+
+    async release(conversationId: string, leaseToken: string): Promise<void> {
+      await db.query(RELEASE, [conversationId, leaseToken])
+    },
+
+    /** A turn that was carried out, by the id of the child's message. Undefined while it has no reply. */
+    async completed(childId: string, messageId: string): Promise<CompletedTurn | undefined> {
+      const [said, reply] = await db.query<MessageRow & { depth_after: number | null; depth_increased: boolean | null; earned: string[] }>(COMPLETED, [messageId, childId])
+      if (!said || !reply) return undefined
+      return { userMessage: messageOf(said), reply: messageOf(reply), depth: reply.depth_after ?? 0, depthIncreased: reply.depth_increased ?? false, earned: reply.earned }
+    },
+  }
+}
+export type TurnsStore = ReturnType<typeof turnsStore>

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import type { TypedApp } from '../../platform/http/typed-app.ts'
+import type { Gateway } from './gateway.ts'
+
+const description = `Section 10 of the contract. Upgrade to a WebSocket, then within five seconds send
+
+\`{ "type": "auth", "token": "Bearer ...", "child_id": "..." }\` (\`child_id\` is needless with a child token).
+
+The server answers \`{ "type": "ready", "epoch", "seq" }\` and from then on sends the child's events, each with the next \`seq\`: \`typing\`, \`message_chunk\`, \`message_complete\`, \`reward_earned\`.
+
+**Coming back.** \`"resume": { "epoch", "seq" }\` in the auth frame, with the last \`seq\` seen, replays what was missed and then sends \`{ "type": "resumed", "recovered": true }\`; \`false\` when it is not at hand any more: fetch the history instead.
+
+**Talking.** \`{ "type": "message", "conversation_id", "content" | "choice_index", "idempotency_key" }\` is the turn of \`POST /v1/conversations/{conversation_id}/messages\`. This socket alone gets \`{ "type": "message_result", "conversation_id", "idempotency_key", "replayed", "data", "meta" }\` with the same \`data\`, or \`{ "type": "error", "conversation_id", "idempotency_key", "error" }\`. \`{ "type": "ping" }\` is answered by \`{ "type": "pong" }\`.
+
+**Close codes.** 4400 malformed, 4401 not authenticated or logged out, 4403 child denied, 4408 slow reader, 4429 flood or too many sockets, 1009 frame over 16 KiB, 1012 restart (come back), 1013 try again later.
+
+Also at \`/ws\`.`
+
+/** The WebSocket door. */
+export function registerGatewayRoutes(app: TypedApp, gateway: Gateway, path: string): void {
+  app.get(
+    path,
+    {
+      websocket: true,
+      config: { actor: 'public', limit: 'general' },
+      schema: { tags: ['Live'], summary: 'Live events and turns by WebSocket', description, response: { 101: z.undefined().meta({ description: 'Switching to the WebSocket protocol' }) }, hide: path === '/ws' },
+    },
+    (socket) => gateway.accept(socket),
+  )
+}

@@ -1,0 +1,248 @@
+import type { WebSocket } from 'ws'
+import type { z } from 'zod'
+import { requireChild } from '../../family/child-access.ts'
+import { limitKey } from '../../family/doors.ts'
+import type { Revocations } from '../../identity/revocations.ts'
+import type { Caller, Tokens } from '../../identity/tokens.ts'
+import { type Clock, SECOND } from '../../platform/clock.ts'
+import type { Database } from '../../platform/db/database.ts'
+import { AppError, type FieldFault } from '../../platform/http/errors.ts'
+import { type RateLimits, tooManyRequests } from '../../platform/http/rate-limits.ts'
+import { errorBody, toAppError } from '../../platform/http/render-error.ts'
+import { newId } from '../../platform/ids.ts'
+import { SendBody, toTurnView } from '../conversations/conversations.schemas.ts'
+import type { TurnsService } from '../conversations/turns.service.ts'
+import { AuthFrame, CLOSE, frameOf, MessageFrame } from './frames.ts'
+import type { LiveEvents, Subscription } from './live-events.ts'
+
+export interface GatewayOptions {
+  /** How long a socket may stay silent before it must have authenticated. */
+  readonly authTimeoutMs: number
+  readonly heartbeatMs: number
+  /** Unsent bytes after which a reader is too slow. */
+  readonly slowReaderBytes: number
+  readonly maxFramesPerMinute: number
+  readonly maxSocketsPerChild: number
+  readonly maxTurnsInFlight: number
+}
+
+export const GATEWAY_DEFAULTS: GatewayOptions = {
+  authTimeoutMs: 5 * SECOND,
+  heartbeatMs: 30 * SECOND,
+  slowReaderBytes: 1024 * 1024,
+  maxFramesPerMinute: 240,
+  maxSocketsPerChild: 10,
+  maxTurnsInFlight: 4,
+}
+
+export interface GatewayDeps {
+  readonly db: Database
+  readonly clock: Clock
+  readonly tokens: Tokens
+  readonly revocations: Revocations
+  readonly limits: RateLimits
+  readonly turns: TurnsService
+  readonly live: LiveEvents
+  readonly options: GatewayOptions
+  readonly onError: (error: unknown) => void
+}
+
+/** The WebSocket door: live events of one child out, turns in. It holds no rule of its own. */
+export interface Gateway {
+  accept(socket: WebSocket): void
+  /** Tells every socket to come back to another process. */
+  close(): void
+  readonly sockets: number
+}
+
+const MINUTE_MS = 60 * SECOND
+
+export function openGateway(deps: GatewayDeps): Gateway {
+  const connections = new Set<Connection>()
+  const stopListening = deps.revocations.onRevoked((sessionId) => {
+    for (const connection of connections) if (connection.caller?.sessionId === sessionId) connection.close(CLOSE.notAuthenticated, 'logged out')
+  })
+  const heartbeat = setInterval(() => {
+    for (const connection of connections) connection.beat()
+  }, deps.options.heartbeatMs)
+  heartbeat.unref()
+  const socketsOf = (childId: string) => [...connections].filter((connection) => connection.childId === childId).length
+
+  return {
+    accept(socket) {
+      const connection = new Connection(socket, deps, socketsOf)
+      connections.add(connection)
+      socket.once('close', () => {
+        connections.delete(connection)
+        connection.cleanUp()
+      })
+    },
+    close() {
+      stopListening()
+      clearInterval(heartbeat)
+      for (const connection of connections) connection.close(CLOSE.restart, 'restart')
+    },
+    get sockets() {
+      return connections.size
+    },
+  }
+}
+
+/** One socket, from its auth frame to its end. */
+class Connection {
+  caller: Caller | undefined
+  childId: string | undefined
+  readonly #socket: WebSocket
+  readonly #deps: GatewayDeps
+  readonly #socketsOf: (childId: string) => number
+  readonly #authTimer: NodeJS.Timeout
+  #subscription: Subscription | undefined
+  #authenticating = false
+  #turnsInFlight = 0
+  #frames = 0
+  #framesSince: number
+  #answeredLastBeat = true
+
+  constructor(socket: WebSocket, deps: GatewayDeps, socketsOf: (childId: string) => number) {
+    this.#socket = socket
+    this.#deps = deps
+    this.#socketsOf = socketsOf
+    this.#framesSince = deps.clock.now()
+    this.#authTimer = setTimeout(() => this.close(CLOSE.notAuthenticated, 'no auth frame'), deps.options.authTimeoutMs)
+    socket.on('error', () => {})
+    socket.on('pong', () => {
+      this.#answeredLastBeat = true
+    })
+    socket.on('message', (payload, isBinary) => {
+      if (isBinary) this.close(CLOSE.malformed, 'binary frame')
+      else void this.#receive(String(payload)).catch((error: unknown) => this.#fail(error))
+    })
+  }
+
+  /** Ends a socket whose peer has gone or whose token has expired; asks the others for a sign of life. */
+  beat(): void {
+    if (!this.#answeredLastBeat) return this.#socket.terminate()
+    if (this.caller && this.caller.expiresAt <= this.#deps.clock.now()) return this.close(CLOSE.notAuthenticated, 'token expired')
+    this.#answeredLastBeat = false
+    this.#socket.ping()
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    this.#subscription?.close()
+    this.#socket.close(code, reason)
+  }
+
+  cleanUp(): void {
+    clearTimeout(this.#authTimer)
+    this.#subscription?.close()
+  }
+
+  #send(frame: object): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#socket.bufferedAmount > this.#deps.options.slowReaderBytes) {
+      this.close(CLOSE.slowReader, 'slow reader')
+      this.#socket.terminate()
+      return
+    }
+    this.#socket.send(JSON.stringify(frame))
+  }
+
+  #fail(error: unknown): void {
+    const { code, status } = toAppError(error)
+    if (code === 'CHILD_ACCESS_DENIED' || code === 'FORBIDDEN') return this.close(CLOSE.childDenied, 'child denied')
+    if (code === 'UNAUTHORIZED' || code === 'TOKEN_EXPIRED') return this.close(CLOSE.notAuthenticated, code === 'TOKEN_EXPIRED' ? 'token expired' : 'not authenticated')
+    if (status >= 500) this.#deps.onError(error)
+    this.close(CLOSE.tryAgainLater, 'try again later')
+  }
+
+  async #receive(text: string): Promise<void> {
+    if (this.#isFlooding()) return this.close(CLOSE.flood, 'too many frames')
+    const frame = frameOf(text)
+    if (!frame) return this.close(CLOSE.malformed, 'not a frame')
+    if (this.caller === undefined) return this.#authenticate(frame)
+    if (frame.type === 'message') return this.#takeTurn(frame)
+    if (frame.type === 'ping') return this.#send({ type: 'pong' })
+    this.close(CLOSE.malformed, 'unknown frame')
+  }
+
+  #isFlooding(): boolean {
+    const now = this.#deps.clock.now()
+    if (now - this.#framesSince >= MINUTE_MS) {
+      this.#framesSince = now
+      this.#frames = 0
+    }
+    this.#frames += 1
+    return this.#frames > this.#deps.options.maxFramesPerMinute
+  }
+
+  async #authenticate(frame: object): Promise<void> {
+    const parsed = AuthFrame.safeParse(frame)
+    if (!parsed.success || this.#authenticating) return this.close(CLOSE.malformed, 'auth frame expected')
+    this.#authenticating = true
+    const { token, child_id, resume } = parsed.data
+    const caller = this.#deps.tokens.authenticate(token.startsWith('Bearer ') ? token : `Bearer ${token}`)
+    const named = child_id?.toLowerCase()
+    if (caller.childId !== undefined && named !== undefined && named !== caller.childId) throw new AppError('FORBIDDEN')
+    const childId = caller.childId ?? named
+    if (childId === undefined) return this.close(CLOSE.malformed, 'child_id is missing')
+    await requireChild(this.#deps.db, caller.accountId, childId, this.#deps.clock.now())
+    // A logout during the query above found no caller here yet.
+    this.#deps.tokens.authenticate(token.startsWith('Bearer ') ? token : `Bearer ${token}`)
+    if (this.#socketsOf(childId) >= this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    clearTimeout(this.#authTimer)
+    this.caller = caller
+    this.childId = childId
+    this.#subscription = this.#deps.live.subscribe(childId, resume, (event) => this.#send(event))
+    const { position, missed } = this.#subscription
+    this.#send({ type: 'ready', ...position })
+    if (!resume) return
+    for (const event of missed ?? []) this.#send(event)
+    this.#send({ type: 'resumed', recovered: missed !== undefined })
+  }
+
+  /** A turn by socket: the same service, limit and checks as by REST; the answer comes as a frame to this socket alone. */
+  async #takeTurn(frame: Record<string, unknown>): Promise<void> {
+    const { conversation_id, idempotency_key } = frame
+    const named = { ...(typeof conversation_id === 'string' && { conversation_id }), ...(typeof idempotency_key === 'string' && { idempotency_key }) }
+    const requestId = newId()
+    this.#turnsInFlight += 1
+    try {
+      const { turn, replayed } = await this.#carryOut(frame)
+      this.#send({ type: 'message_result', ...named, replayed, data: turn, meta: { request_id: requestId } })
+    } catch (thrown) {
+      const error = toAppError(thrown)
+      if (error.code === 'CHILD_ACCESS_DENIED') throw error
+      if (error.status >= 500) this.#deps.onError(thrown)
+      this.#send({ type: 'error', ...named, ...errorBody(error, requestId, true) })
+    } finally {
+      this.#turnsInFlight -= 1
+    }
+  }
+
+  async #carryOut(frame: Record<string, unknown>) {
+    const { db, clock, limits, turns, options } = this.#deps
+    const caller = this.caller as Caller
+    const childId = this.childId as string
+    const limit = await limits.take('messages', limitKey(caller, childId))
+    if (limit.exceeded) throw tooManyRequests(limit, clock)
+    if (this.#turnsInFlight > options.maxTurnsInFlight) throw new AppError('RATE_LIMITED', { retryAfter: 1, message: 'Too many messages are being answered' })
+    const child = await requireChild(db, caller.accountId, childId, clock.now())
+    const { type: _type, conversation_id, idempotency_key, ...body } = checked(MessageFrame, frame)
+    const { choice_index, content } = checked(SendBody, body)
+    const said = choice_index === undefined ? { content: content as string } : { choiceIndex: choice_index }
+    const turn = await turns.send(child, conversation_id, said, idempotency_key)
+    return { turn: toTurnView(await turn.result), replayed: turn.replayed }
+  }
+}
+
+/** The fields of a frame; throws VALIDATION_ERROR that names the faulty ones. */
+function checked<S extends z.ZodType>(schema: S, frame: unknown): z.infer<S> {
+  const parsed = schema.safeParse(frame)
+  if (parsed.success) return parsed.data
+  const details: FieldFault[] = parsed.error.issues.map((issue) =>
+    issue.code === 'unrecognized_keys' ? { field: issue.keys[0] ?? 'frame', message: 'Unknown field' } : { field: issue.path.join('.') || 'frame', message: issue.message },
+  )
+  throw new AppError('VALIDATION_ERROR', { details })
+}

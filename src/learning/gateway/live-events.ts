@@ -1,0 +1,116 @@
+import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
+import { newId } from '../../platform/ids.ts'
+
+/** Section 10.2 of the learning contract, before it gets its number. */
+export type LiveEvent =
+  | { readonly type: 'typing'; readonly conversation_id: string; readonly is_typing: boolean }
+  | { readonly type: 'message_chunk'; readonly conversation_id: string; readonly chunk: string; readonly chunk_index: number }
+  | { readonly type: 'message_complete'; readonly conversation_id: string; readonly message: object }
+  | { readonly type: 'reward_earned'; readonly reward: object }
+
+export type NumberedEvent = LiveEvent & { readonly seq: number }
+
+/** Where a reader stands in a child's stream: `epoch` names the numbering, `seq` the last event seen. */
+export interface Position {
+  readonly epoch: string
+  readonly seq: number
+}
+
+export interface Subscription {
+  readonly position: Position
+  /** Events after the position asked for; undefined when they are not all at hand any more. */
+  readonly missed: readonly NumberedEvent[] | undefined
+  close(): void
+}
+
+/** A child's events, numbered without gaps, delivered in order to whoever listens and kept a while for those who come back. */
+export interface LiveEvents {
+  publish(childId: string, event: LiveEvent): void
+  /** Listens from now on; nothing falls between `missed` and the first call of `listener`. */
+  subscribe(childId: string, resume: Position | undefined, listener: (event: NumberedEvent) => void): Subscription
+  /** Children with at least one listener. */
+  readonly listening: number
+}
+
+export const KEPT_EVENTS = 500
+export const KEPT_BYTES = 256 * 1024
+export const KEPT_MS = 5 * MINUTE
+const MAX_CHANNELS = 10_000
+
+interface Channel {
+  readonly epoch: string
+  seq: number
+  readonly kept: { readonly event: NumberedEvent; readonly bytes: number; readonly at: Instant }[]
+  bytes: number
+  readonly listeners: Set<(event: NumberedEvent) => void>
+}
+
+/** Live events of this process. What is kept is bounded in events, bytes and minutes for each child, and in children. */
+export function memoryLiveEvents(clock: Clock): LiveEvents {
+  const channels = new Map<string, Channel>()
+
+  function channelOf(childId: string): Channel {
+    const known = channels.get(childId)
+    if (known) {
+      channels.delete(childId)
+      channels.set(childId, known)
+      return known
+    }
+    if (channels.size >= MAX_CHANNELS) dropIdlest()
+    const channel: Channel = { epoch: newId(), seq: 0, kept: [], bytes: 0, listeners: new Set() }
+    channels.set(childId, channel)
+    return channel
+  }
+
+  function dropIdlest(): void {
+    for (const [childId, channel] of channels) {
+      if (channel.listeners.size === 0) {
+        channels.delete(childId)
+        return
+      }
+    }
+  }
+
+  function trim(channel: Channel): void {
+    const oldest = clock.now() - KEPT_MS
+    let surplus = 0
+    let bytes = channel.bytes
+    for (const entry of channel.kept) {
+      if (channel.kept.length - surplus <= KEPT_EVENTS && bytes <= KEPT_BYTES && entry.at >= oldest) break
+      bytes -= entry.bytes
+      surplus += 1
+    }
+    channel.kept.splice(0, surplus)
+    channel.bytes = bytes
+  }
+
+  return {
+    publish(childId, event) {
+      const channel = channelOf(childId)
+      channel.seq += 1
+      const numbered = { ...event, seq: channel.seq }
+      const bytes = Buffer.byteLength(JSON.stringify(numbered))
+      channel.kept.push({ event: numbered, bytes, at: clock.now() })
+      channel.bytes += bytes
+      trim(channel)
+      for (const listener of channel.listeners) listener(numbered)
+    },
+    subscribe(childId, resume, listener) {
+      const channel = channelOf(childId)
+      trim(channel)
+      channel.listeners.add(listener)
+      const firstKept = channel.seq - channel.kept.length + 1
+      const recoverable = resume !== undefined && resume.epoch === channel.epoch && resume.seq <= channel.seq && resume.seq + 1 >= firstKept
+      return {
+        position: { epoch: channel.epoch, seq: channel.seq },
+        missed: recoverable ? channel.kept.map((entry) => entry.event).filter((event) => event.seq > resume.seq) : undefined,
+        close: () => channel.listeners.delete(listener),
+      }
+    },
+    get listening() {
+      let count = 0
+      for (const channel of channels.values()) if (channel.listeners.size > 0) count += 1
+      return count
+    },
+  }
+}

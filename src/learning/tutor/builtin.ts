@@ -1,0 +1,71 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Curriculum, Passage, Phrases } from '../curriculum/curriculum.ts'
+import { nextChoices } from './choices.ts'
+import type { Retrieval } from './retrieval.ts'
+import type { Greeting, TutorChoice, TutorModel, TutorTurn } from './tutor-model.ts'
+import { sentencesOf } from '../content/readability.ts'
+
+export const BUILTIN_MODEL = 'builtin'
+
+/** The tutor without any model behind it: walks the curriculum, and answers questions with the passage that fits best. */
+export interface BuiltinTutor extends TutorModel {
+  /** How a conversation begins. */
+  greet(greeting: Greeting): { readonly text: string; readonly choices: readonly TutorChoice[] }
+}
+
+/** What a reply tells: a passage, or a phrase that leads back to the path. */
+interface Answer {
+  readonly sentences: readonly string[]
+  readonly passage: Passage | undefined
+  readonly onTopic: boolean
+}
+
+/** `paceMs` is the pause between two sentences of a reply. */
+export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceMs: number): BuiltinTutor {
+  function phrase(kind: keyof Phrases, { ageGroup, turnNumber }: TutorTurn): Answer {
+    const phrases = curriculum.phrases[kind][ageGroup]
+    return { sentences: sentencesOf(phrases[turnNumber % phrases.length] as string), passage: undefined, onTopic: false }
+  }
+
+  const tell = (passage: Passage, onTopic: boolean): Answer => ({ sentences: passage.sentences, passage, onTopic })
+
+  function answerTo(question: string, turn: TutorTurn): Answer {
+    if (retrieval.isEmpty(question)) return phrase('empty', turn)
+    const told = new Set(turn.told)
+    const [best] = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
+    if (!best) return phrase('unknown', turn)
+    if (told.has(best.passage.key)) return phrase('told', turn)
+    const { topic } = best.passage
+    return tell(best.passage, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic))
+  }
+
+  /** A choice names its passage; should an update of the content have removed it, its words are looked up. */
+  function answerToChoice(choice: TutorChoice, turn: TutorTurn): Answer {
+    const passage = curriculum.passage(choice.passage)
+    return passage ? tell(passage, true) : answerTo(choice.text, turn)
+  }
+
+  function choicesAfter(turn: TutorTurn, { passage }: Answer): TutorChoice[] {
+    const lastTold = passage ?? curriculum.passage(turn.told.at(-1) ?? '')
+    const first = passage ? passage.leadsTo : turn.offered.map((choice) => choice.passage)
+    const told = new Set(passage ? [...turn.told, passage.key] : turn.told)
+    return nextChoices(curriculum, { ...turn, told, first, here: lastTold })
+  }
+
+  return {
+    greet({ topic, ageGroup, childName, map, heardBefore }) {
+      const opening = curriculum.opening(topic, ageGroup)
+      const text = (heardBefore.size > 0 ? opening.again : opening.first).split('{name}').join(childName)
+      return { text, choices: nextChoices(curriculum, { topic, ageGroup, map, told: new Set(), heardBefore, first: opening.leadsTo, here: undefined }) }
+    },
+
+    async *reply(turn, signal) {
+      const answer = 'choice' in turn.said ? answerToChoice(turn.said.choice, turn) : answerTo(turn.said.question, turn)
+      for (const [index, text] of answer.sentences.entries()) {
+        if (index > 0 && paceMs > 0) await delay(paceMs, undefined, { signal })
+        yield { text }
+      }
+      yield { choices: choicesAfter(turn, answer), signals: { onTopic: answer.onTopic, passage: answer.passage, model: BUILTIN_MODEL } }
+    },
+  }
+}
