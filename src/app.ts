@@ -3,13 +3,14 @@ import helmet from '@fastify/helmet'
 import jwt from '@fastify/jwt'
 import underPressure from '@fastify/under-pressure'
 import websocket from '@fastify/websocket'
-import Fastify, { type FastifyBaseLogger } from 'fastify'
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { API } from './api-info.ts'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
+import { childrenService } from './family/children.service.ts'
 import { registerDoors } from './family/doors.ts'
 import { registerFamilyRoutes } from './family/family.routes.ts'
-import { childrenService } from './family/children.service.ts'
 import { familyProfiles, parentsService } from './family/parents.service.ts'
 import { registerAuthRoutes, registerJwksRoute } from './identity/auth.routes.ts'
 import { authService } from './identity/auth.service.ts'
@@ -27,7 +28,6 @@ import { registerErrorRenderer, safeCause } from './platform/http/render-error.t
 import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
 import { isUuid, newId } from './platform/ids.ts'
-import { API } from './api-info.ts'
 
 const BODY_LIMIT_BYTES = 64 * 1024
 const REQUEST_TIMEOUT_MS = 30_000
@@ -42,7 +42,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   const { trustProxy: hops } = config
   const app: TypedApp = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     trustProxy: typeof hops === 'number' ? (_address: string, hop: number) => hop < hops : hops,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -63,7 +63,9 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   registerErrorRenderer(app)
 
   await registerOpenapi(app, API)
-  await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] } } })
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] } },
+  })
   await app.register(cors, { origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : false, exposedHeaders: EXPOSED_HEADERS, maxAge: 600 })
   await app.register(underPressure, {
     maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS,

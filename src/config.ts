@@ -1,16 +1,19 @@
 import { z } from 'zod'
 
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true')
-const List = z.string().transform((value) => value.split(',').map((part) => part.trim()).filter(Boolean))
+const List = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
 const Url = (...protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), `must be a URL starting with ${protocols.join(' or ')}`)
 const Pem = z
   .string()
   .transform((value) => value.replaceAll('\\n', '\n'))
   .refine((value) => value.includes('PRIVATE KEY'), 'must be a private key in PEM form')
-const EncryptionKeys = List.pipe(
-  z.array(z.string().refine((key) => Buffer.from(key, 'base64').length === 32, 'each key must be 32 bytes in base64')).min(1),
-)
+const EncryptionKeys = List.pipe(z.array(z.string().refine((key) => Buffer.from(key, 'base64').length === 32, 'each key must be 32 bytes in base64')).min(1))
 
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),

@@ -1,7 +1,7 @@
 import { hashSecret, verifySecret } from '../identity/passwords.ts'
 import type { Revocations } from '../identity/revocations.ts'
 import { openChildSession, revokeSessions } from '../identity/sessions.ts'
-import { CHILD_TOKEN_SECONDS, type Caller, type Tokens } from '../identity/tokens.ts'
+import { type Caller, CHILD_TOKEN_SECONDS, type Tokens } from '../identity/tokens.ts'
 import { type Clock, MINUTE, SECOND } from '../platform/clock.ts'
 import type { Database, Statement, Transaction } from '../platform/db/database.ts'
 import type { Child } from '../platform/db/generated/client.ts'
@@ -14,7 +14,9 @@ const PIN_TRIES = 5
 const PIN_BLOCK_MS = 15 * MINUTE
 
 /** Avatars every child may wear. */
-export const FREE_AVATARS = ['bunny', 'owl', 'fox', 'bear', 'cat', 'dog', 'frog', 'lion', 'panda', 'turtle', 'dolphin', 'penguin'].map((animal) => `avatar_${animal}`)
+export const FREE_AVATARS = ['bunny', 'owl', 'fox', 'bear', 'cat', 'dog', 'frog', 'lion', 'panda', 'turtle', 'dolphin', 'penguin'].map(
+  (animal) => `avatar_${animal}`,
+)
 
 export interface ChildSettings {
   readonly sound_enabled?: boolean | undefined
@@ -140,13 +142,17 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
           SELECT bedtime_start, bedtime_end FROM children WHERE id = ${childId}::uuid FOR UPDATE`
         if (!current) throw new AppError('CHILD_ACCESS_DENIED')
         const { bedtime_start: start = current.bedtime_start, bedtime_end: end = current.bedtime_end } = changes.settings ?? {}
-        if ((start === null) !== (end === null)) throw invalidField(start === null ? 'settings.bedtime_start' : 'settings.bedtime_end', 'Bedtime needs a start and an end, or neither')
+        if ((start === null) !== (end === null))
+          throw invalidField(start === null ? 'settings.bedtime_start' : 'settings.bedtime_end', 'Bedtime needs a start and an end, or neither')
         if (start !== null && start === end) throw invalidField('settings.bedtime_end', 'Must differ from the start')
         if (changes.pin !== undefined) {
           await revokeSessions(tx, revocations, { childId }, 'pin_changed', now)
           await tx.pinAttempt.deleteMany({ where: { childId } })
         }
-        return tx.child.update({ where: { id: childId }, data: { ...columns(changes), ...(changes.pin !== undefined && { pinHash }), updatedAt: new Date(now) } })
+        return tx.child.update({
+          where: { id: childId },
+          data: { ...columns(changes), ...(changes.pin !== undefined && { pinHash }), updatedAt: new Date(now) },
+        })
       })
       return profileOf(child, timezone)
     },
@@ -202,4 +208,3 @@ function columns(changes: ChildChanges) {
     ...(settings?.restricted_topics !== undefined && { restrictedTopics: [...new Set(settings.restricted_topics)] }),
   }
 }
-

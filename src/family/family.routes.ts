@@ -52,7 +52,13 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
     '/parents/me',
     {
       config: { actor: 'parent', limit: 'general' },
-      schema: { tags: ['Parents'], summary: 'Update the parent profile', description: 'Settings are merged deeply: what is not named stays.', body: UpdateParentBody, response: { 200: Data(ParentView) } },
+      schema: {
+        tags: ['Parents'],
+        summary: 'Update the parent profile',
+        description: 'Settings are merged deeply: what is not named stays.',
+        body: UpdateParentBody,
+        response: { 200: Data(ParentView) },
+      },
     },
     async (request) => data(request, toParentView(await parents.update(request.caller.accountId, request.body))),
   )
@@ -87,7 +93,14 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
     '/children/:child_id',
     {
       config: ofOneChild,
-      schema: { tags: ['Children'], summary: 'Update a child profile', description: 'Settings are merged: what is not named stays.', params: ChildParams, body: UpdateChildBody, response: { 200: Data(ChildView) } },
+      schema: {
+        tags: ['Children'],
+        summary: 'Update a child profile',
+        description: 'Settings are merged: what is not named stays.',
+        params: ChildParams,
+        body: UpdateChildBody,
+        response: { 200: Data(ChildView) },
+      },
     },
     async (request) => data(request, toChildView(await children.update(request.child.id, request.child.timezone, request.body))),
   )
@@ -96,7 +109,13 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
     '/children/:child_id',
     {
       config: ofOneChild,
-      schema: { tags: ['Children'], summary: 'Delete a child profile', description: 'Removes the child with everything that belongs to it.', params: ChildParams, response: { 204: z.undefined() } },
+      schema: {
+        tags: ['Children'],
+        summary: 'Delete a child profile',
+        description: 'Removes the child with everything that belongs to it.',
+        params: ChildParams,
+        response: { 204: z.undefined() },
+      },
     },
     async (request, reply) => {
       await children.remove(request.child.id)
@@ -111,7 +130,8 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
       schema: {
         tags: ['Children'],
         summary: 'Switch the active child',
-        description: 'Gives a token that speaks for this child alone, for 30 days; it outlives the parent\'s logout. Five wrong PINs in a row: 429 for 15 minutes for this session and child.',
+        description:
+          "Gives a token that speaks for this child alone, for 30 days; it outlives the parent's logout. Five wrong PINs in a row: 429 for 15 minutes for this session and child.",
         params: ChildParams,
         body: ActivateBody,
         response: { 200: Data(ActivationView) },

@@ -8,8 +8,14 @@ const Nameless = /^\P{Cc}*$/u
 const ChildName = z.string().trim().min(1).max(40).regex(Nameless, 'Must not contain control characters').meta({ description: 'A first name or nickname' })
 const AvatarId = z.string().min(1).max(64)
 const Interests = z.array(z.string().trim().min(1).max(40).regex(Nameless, 'Must not contain control characters')).max(20)
-const WallClock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'Must be HH:MM').meta({ description: 'Local wall-clock time, HH:MM' })
-const Pin = z.string().regex(/^\d{4}$/, 'Must be four digits').meta({ description: 'Four digits' })
+const WallClock = z
+  .string()
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'Must be HH:MM')
+  .meta({ description: 'Local wall-clock time, HH:MM' })
+const Pin = z
+  .string()
+  .regex(/^\d{4}$/, 'Must be four digits')
+  .meta({ description: 'Four digits' })
 
 export const ChildSettingsPatch = z.strictObject({
   sound_enabled: z.boolean().optional(),

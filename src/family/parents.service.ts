@@ -72,7 +72,12 @@ export function parentsService(db: Database, clock: Clock) {
       subscriptionExpiresAt: row.subscription_expires_at,
       settings: mergeSettings(row.settings, undefined),
       createdAt: row.created_at,
-      children: row.children.map((child) => ({ id: child.id, name: child.name, ageGroup: ageGroupOf(ageOn(today, child.birth_date)), avatarId: child.avatar_id })),
+      children: row.children.map((child) => ({
+        id: child.id,
+        name: child.name,
+        ageGroup: ageGroupOf(ageOn(today, child.birth_date)),
+        avatarId: child.avatar_id,
+      })),
     }
   }
 

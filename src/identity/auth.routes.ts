@@ -33,7 +33,8 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
       schema: {
         tags,
         summary: 'Register a parent account',
-        description: 'Creates the account, records the consents with their versions and mails a verification link. The e-mail address counts without regard to case.',
+        description:
+          'Creates the account, records the consents with their versions and mails a verification link. The e-mail address counts without regard to case.',
         body: RegisterBody,
         response: { 201: Data(SignedInView) },
       },
@@ -51,7 +52,8 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
       schema: {
         tags,
         summary: 'Log in',
-        description: 'An unknown e-mail and a wrong password answer alike. After ten failures of an account in 15 minutes it takes one attempt every 30 seconds.',
+        description:
+          'An unknown e-mail and a wrong password answer alike. After ten failures of an account in 15 minutes it takes one attempt every 30 seconds.',
         body: LoginBody,
         response: { 200: Data(SignedInView) },
       },
@@ -89,7 +91,8 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
       schema: {
         tags,
         summary: 'Get a new access token',
-        description: 'The refresh token lasts 30 days from its last use and 180 days at most. It stays the same unless `rotate` is set; a rotated token shown again after 60 s ends the session.',
+        description:
+          'The refresh token lasts 30 days from its last use and 180 days at most. It stays the same unless `rotate` is set; a rotated token shown again after 60 s ends the session.',
         body: RefreshBody,
         response: { 200: Data(RefreshView) },
       },
@@ -105,7 +108,12 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
     '/auth/logout',
     {
       config: { actor: 'parent', limit: 'general' },
-      schema: { tags, summary: 'Log out', description: 'Ends this session: its tokens and sockets are refused at once, on every instance.', response: { 204: Nothing } },
+      schema: {
+        tags,
+        summary: 'Log out',
+        description: 'Ends this session: its tokens and sockets are refused at once, on every instance.',
+        response: { 204: Nothing },
+      },
     },
     async (request, reply) => {
       await auth.logout(request.caller.sessionId)
@@ -117,7 +125,13 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
     '/auth/password',
     {
       config: { actor: 'parent', limit: 'general', errors: ['FORBIDDEN'] },
-      schema: { tags, summary: 'Change the password', description: 'Ends every other session of the account, the children\'s too.', body: ChangePasswordBody, response: { 204: Nothing } },
+      schema: {
+        tags,
+        summary: 'Change the password',
+        description: "Ends every other session of the account, the children's too.",
+        body: ChangePasswordBody,
+        response: { 204: Nothing },
+      },
     },
     async (request, reply) => {
       await auth.changePassword(request.caller, request.body.current_password, request.body.new_password)
@@ -129,10 +143,18 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
     '/auth/password/forgot',
     {
       config: { actor: 'public', limit: 'authentication' },
-      schema: { tags, summary: 'Ask for a password reset link', description: 'Always answers 202, whether or not the account exists.', body: ForgotPasswordBody, response: { 202: Nothing } },
+      schema: {
+        tags,
+        summary: 'Ask for a password reset link',
+        description: 'Always answers 202, whether or not the account exists.',
+        body: ForgotPasswordBody,
+        response: { 202: Nothing },
+      },
     },
     async (request, reply) => {
-      void auth.forgotPassword(request.body.email).catch((error: unknown) => request.log.error({ code: (error as { code?: string }).code }, 'password reset failed'))
+      void auth
+        .forgotPassword(request.body.email)
+        .catch((error: unknown) => request.log.error({ code: (error as { code?: string }).code }, 'password reset failed'))
       return reply.status(202).send(undefined)
     },
   )
@@ -141,7 +163,13 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
     '/auth/password/reset',
     {
       config: { actor: 'public', limit: 'authentication', errors: ['UNPROCESSABLE_ENTITY'] },
-      schema: { tags, summary: 'Set a new password with a mailed link', description: 'The link works once, for an hour. Ends every session of the account.', body: ResetPasswordBody, response: { 204: Nothing } },
+      schema: {
+        tags,
+        summary: 'Set a new password with a mailed link',
+        description: 'The link works once, for an hour. Ends every session of the account.',
+        body: ResetPasswordBody,
+        response: { 204: Nothing },
+      },
     },
     async (request, reply) => {
       await auth.resetPassword(request.body.token, request.body.password)
@@ -189,7 +217,12 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
     '/auth/sessions',
     {
       config: { actor: 'parent', limit: 'general' },
-      schema: { tags, summary: 'List the living sessions', description: 'Parents\' and children\'s sessions of the account, most recently used first.', response: { 200: List(SessionView) } },
+      schema: {
+        tags,
+        summary: 'List the living sessions',
+        description: "Parents' and children's sessions of the account, most recently used first.",
+        response: { 200: List(SessionView) },
+      },
     },
     async (request) => {
       const sessions = await auth.listSessions(request.caller.accountId)

@@ -6,23 +6,26 @@ export const MAX_PASSWORD = 128
 export const Email = z.email('Invalid email format').max(254).meta({ description: 'Compared without regard to case' })
 export const Password = z.string().min(8, 'At least 8 characters').max(MAX_PASSWORD, 'At most 128 characters')
 /** What is shown of a person; control characters have no place in a name. */
-export const DisplayName = z.string().trim().min(1).max(80).regex(/^\P{Cc}*$/u, 'Must not contain control characters')
+export const DisplayName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(80)
+  .regex(/^\P{Cc}*$/u, 'Must not contain control characters')
 export const TimeZone = z.string().max(64).refine(isTimeZone, 'Unknown IANA time zone')
 const Token = z.string().min(1).max(512)
 const Agreed = z.literal(true, 'Must be agreed to')
 export const Consents = z.strictObject({ terms: Agreed, privacy: Agreed, coppa: Agreed })
 
-export const RegisterBody = z
-  .strictObject({ email: Email, password: Password, display_name: DisplayName, timezone: TimeZone, consents: Consents })
-  .meta({
-    example: {
-      email: 'parent@example.com',
-      password: 'SecureP@ss123',
-      display_name: 'Alex Parent',
-      timezone: 'America/New_York',
-      consents: { terms: true, privacy: true, coppa: true },
-    },
-  })
+export const RegisterBody = z.strictObject({ email: Email, password: Password, display_name: DisplayName, timezone: TimeZone, consents: Consents }).meta({
+  example: {
+    email: 'parent@example.com',
+    password: 'SecureP@ss123',
+    display_name: 'Alex Parent',
+    timezone: 'America/New_York',
+    consents: { terms: true, privacy: true, coppa: true },
+  },
+})
 export const LoginBody = z
   .strictObject({ email: z.string().min(1).max(254), password: z.string().min(1).max(MAX_PASSWORD) })
   .meta({ example: { email: 'parent@example.com', password: 'SecureP@ss123' } })

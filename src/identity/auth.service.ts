@@ -2,7 +2,7 @@ import { type Clock, DAY, HOUR } from '../platform/clock.ts'
 import { type CryptoBox, sha256 } from '../platform/crypto-box.ts'
 import { type Database, type Transaction, violatedUnique } from '../platform/db/database.ts'
 import { AppError, invalidField } from '../platform/http/errors.ts'
-import { tooManyRequests, type RateLimits } from '../platform/http/rate-limits.ts'
+import { type RateLimits, tooManyRequests } from '../platform/http/rate-limits.ts'
 import { newId, newSecret } from '../platform/ids.ts'
 import type { Mailer } from '../platform/mail/mailer.ts'
 import { resetMail, verificationMail } from './auth.mails.ts'
@@ -10,7 +10,7 @@ import { loginThrottle } from './login-throttle.ts'
 import type { OauthIdentity, OauthProvider, OauthVerifier } from './oauth.ts'
 import { hashSecret, isCommonPassword, verifySecret } from './passwords.ts'
 import type { Revocations } from './revocations.ts'
-import { issueRefreshToken, openSession, REFRESH_SLIDING_MS, revokeSessions, ROTATION_GRACE_MS } from './sessions.ts'
+import { issueRefreshToken, openSession, REFRESH_SLIDING_MS, ROTATION_GRACE_MS, revokeSessions } from './sessions.ts'
 import { PARENT_TOKEN_SECONDS, type Tokens } from './tokens.ts'
 
 /** The versions of the documents that a consent given now refers to. */
@@ -107,7 +107,13 @@ export function authService(deps: AuthDeps) {
     const token = newSecret()
     const lifetimeMs = purpose === 'verify' ? VERIFY_LINK_MS : RESET_LINK_MS
     await tx.emailLink.create({
-      data: { tokenHash: new Uint8Array(sha256(token)), accountId: account.id, purpose, emailKey: emailKey(account.email), expiresAt: new Date(now + lifetimeMs) },
+      data: {
+        tokenHash: new Uint8Array(sha256(token)),
+        accountId: account.id,
+        purpose,
+        emailKey: emailKey(account.email),
+        expiresAt: new Date(now + lifetimeMs),
+      },
     })
     const mail = purpose === 'verify' ? verificationMail(deps.publicUrl, token) : resetMail(deps.publicUrl, token)
     tx.afterCommit(() => {
@@ -118,9 +124,13 @@ export function authService(deps: AuthDeps) {
   /** Marks a link as used and returns its account; 422 for one that is unknown, used, expired or of another address. */
   async function useLink(tx: Transaction, token: string, purpose: 'verify' | 'reset', now: number): Promise<AccountRow> {
     const tokenHash = new Uint8Array(sha256(token))
-    const used = await tx.emailLink.updateMany({ where: { tokenHash, purpose, usedAt: null, expiresAt: { gt: new Date(now) } }, data: { usedAt: new Date(now) } })
+    const used = await tx.emailLink.updateMany({
+      where: { tokenHash, purpose, usedAt: null, expiresAt: { gt: new Date(now) } },
+      data: { usedAt: new Date(now) },
+    })
     const link = used.count === 1 ? await tx.emailLink.findUnique({ where: { tokenHash }, include: { account: true } }) : null
-    if (!link || link.account.emailKey !== link.emailKey) throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This link is unknown, used or expired. Ask for a new one.' })
+    if (!link || link.account.emailKey !== link.emailKey)
+      throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This link is unknown, used or expired. Ask for a new one.' })
     return link.account
   }
 
@@ -200,7 +210,10 @@ export function authService(deps: AuthDeps) {
      * A new access token. With `rotate` a new refresh token comes too and the old one works for a minute more; showing
      * it later ends the session, since one of its two holders is a thief.
      */
-    async refresh(refreshToken: string, rotate: boolean): Promise<{ access_token: string; expires_in: number; refresh_token?: string; limit: Awaited<ReturnType<RateLimits['take']>> }> {
+    async refresh(
+      refreshToken: string,
+      rotate: boolean,
+    ): Promise<{ access_token: string; expires_in: number; refresh_token?: string; limit: Awaited<ReturnType<RateLimits['take']>> }> {
       const now = clock.now()
       const tokenHash = new Uint8Array(sha256(refreshToken))
       const found = await db.prisma.refreshToken.findUnique({ where: { tokenHash }, include: { session: { include: { account: true } } } })
@@ -213,7 +226,8 @@ export function authService(deps: AuthDeps) {
         await db.transaction((tx) => revokeSessions(tx, revocations, { id: session.id }, 'refresh_token_reused', now))
         throw new AppError('UNAUTHORIZED', { message: 'The session has ended' })
       }
-      if (found.expiresAt.getTime() <= now || session.expiresAt.getTime() <= now) throw new AppError('TOKEN_EXPIRED', { message: 'The refresh token has expired' })
+      if (found.expiresAt.getTime() <= now || session.expiresAt.getTime() <= now)
+        throw new AppError('TOKEN_EXPIRED', { message: 'The refresh token has expired' })
       const latest = session.expiresAt.getTime()
       return db.transaction(async (tx) => {
         const alive = await tx.session.updateMany({ where: { id: session.id, revokedAt: null }, data: { lastUsedAt: new Date(now) } })
@@ -223,7 +237,10 @@ export function authService(deps: AuthDeps) {
           rotated = await issueRefreshToken(tx, session.id, now, latest)
           await tx.refreshToken.updateMany({ where: { tokenHash, supersededAt: null }, data: { supersededAt: new Date(now) } })
         } else {
-          await tx.refreshToken.updateMany({ where: { tokenHash, supersededAt: null }, data: { expiresAt: new Date(Math.min(now + REFRESH_SLIDING_MS, latest)) } })
+          await tx.refreshToken.updateMany({
+            where: { tokenHash, supersededAt: null },
+            data: { expiresAt: new Date(Math.min(now + REFRESH_SLIDING_MS, latest)) },
+          })
         }
         const { childIds } = await profiles.summary(tx, session.accountId)
         return {
@@ -352,4 +369,3 @@ export function authService(deps: AuthDeps) {
   }
 }
 export type AuthService = ReturnType<typeof authService>
-

@@ -28,12 +28,15 @@ const JWKS_TIMEOUT_MS = 5_000
 const CLOCK_TOLERANCE_SECONDS = 30
 
 export function oauthVerifier(providers: Readonly<Record<OauthProvider, OauthProviderConfig>>, clock: Clock): OauthVerifier {
-  const keySets = new Map(OAUTH_PROVIDERS.map((provider) => [provider, createRemoteJWKSet(new URL(providers[provider].jwksUrl), { timeoutDuration: JWKS_TIMEOUT_MS })]))
+  const keySets = new Map(
+    OAUTH_PROVIDERS.map((provider) => [provider, createRemoteJWKSet(new URL(providers[provider].jwksUrl), { timeoutDuration: JWKS_TIMEOUT_MS })]),
+  )
   return {
     async verify(provider, idToken, nonce) {
       const { clientIds, issuer } = providers[provider]
       const keySet = keySets.get(provider)
-      if (clientIds.length === 0 || !keySet) throw new AppError('UNPROCESSABLE_ENTITY', { message: `Signing in with ${provider} is not configured on this server` })
+      if (clientIds.length === 0 || !keySet)
+        throw new AppError('UNPROCESSABLE_ENTITY', { message: `Signing in with ${provider} is not configured on this server` })
       const payload = await verifiedPayload(() =>
         jwtVerify(idToken, keySet, {
           issuer: provider === 'google' ? [issuer, issuer.replace(/^https:\/\//, '')] : issuer,
@@ -62,7 +65,16 @@ async function verifiedPayload(verify: () => Promise<{ payload: JWTPayload }>): 
     return (await verify()).payload
   } catch (cause) {
     if (cause instanceof errors.JWTExpired) throw new AppError('TOKEN_EXPIRED', { message: 'The id_token has expired' })
-    const invalid = [errors.JWTInvalid, errors.JWTClaimValidationFailed, errors.JWSInvalid, errors.JWSSignatureVerificationFailed, errors.JOSEAlgNotAllowed, errors.JOSENotSupported, errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys]
+    const invalid = [
+      errors.JWTInvalid,
+      errors.JWTClaimValidationFailed,
+      errors.JWSInvalid,
+      errors.JWSSignatureVerificationFailed,
+      errors.JOSEAlgNotAllowed,
+      errors.JOSENotSupported,
+      errors.JWKSNoMatchingKey,
+      errors.JWKSMultipleMatchingKeys,
+    ]
     if (invalid.some((type) => cause instanceof type)) throw new AppError('UNAUTHORIZED', { message: 'The id_token is not valid' })
     throw new AppError('SERVICE_UNAVAILABLE', { retryAfter: 5, cause })
   }

@@ -1,6 +1,6 @@
 import { DAY, MINUTE, SECOND } from '../platform/clock.ts'
-import type { Transaction } from '../platform/db/database.ts'
 import { sha256 } from '../platform/crypto-box.ts'
+import type { Transaction } from '../platform/db/database.ts'
 import { newId, newSecret } from '../platform/ids.ts'
 import type { Revocations } from './revocations.ts'
 import { CHILD_TOKEN_SECONDS } from './tokens.ts'
@@ -12,16 +12,36 @@ export const ROTATION_GRACE_MS = MINUTE
 /** No access token outlives its session by more than this. */
 const LONGEST_TOKEN_MS = CHILD_TOKEN_SECONDS * SECOND
 
-export type RevocationReason = 'logout' | 'password_changed' | 'password_reset' | 'refresh_token_reused' | 'oauth_linked' | 'pin_changed' | 'child_deleted' | 'account_deleted'
+export type RevocationReason =
+  | 'logout'
+  | 'password_changed'
+  | 'password_reset'
+  | 'refresh_token_reused'
+  | 'oauth_linked'
+  | 'pin_changed'
+  | 'child_deleted'
+  | 'account_deleted'
 
 const MAX_USER_AGENT = 200
 
 /** Opens a parent's session with its first refresh token. */
-export async function openSession(tx: Transaction, accountId: string, userAgent: string | undefined, now: number): Promise<{ sessionId: string; refreshToken: string }> {
+export async function openSession(
+  tx: Transaction,
+  accountId: string,
+  userAgent: string | undefined,
+  now: number,
+): Promise<{ sessionId: string; refreshToken: string }> {
   const sessionId = newId()
   const createdAt = new Date(now)
   await tx.session.create({
-    data: { id: sessionId, accountId, userAgent: userAgent?.slice(0, MAX_USER_AGENT) ?? null, createdAt, lastUsedAt: createdAt, expiresAt: new Date(now + REFRESH_ABSOLUTE_MS) },
+    data: {
+      id: sessionId,
+      accountId,
+      userAgent: userAgent?.slice(0, MAX_USER_AGENT) ?? null,
+      createdAt,
+      lastUsedAt: createdAt,
+      expiresAt: new Date(now + REFRESH_ABSOLUTE_MS),
+    },
   })
   return { sessionId, refreshToken: await issueRefreshToken(tx, sessionId, now, now + REFRESH_ABSOLUTE_MS) }
 }
@@ -39,7 +59,15 @@ export async function openChildSession(tx: Transaction, accountId: string, child
   const sessionId = newId()
   const createdAt = new Date(now)
   await tx.session.create({
-    data: { id: sessionId, accountId, childId, userAgent: userAgent?.slice(0, MAX_USER_AGENT) ?? null, createdAt, lastUsedAt: createdAt, expiresAt: new Date(now + LONGEST_TOKEN_MS) },
+    data: {
+      id: sessionId,
+      accountId,
+      childId,
+      userAgent: userAgent?.slice(0, MAX_USER_AGENT) ?? null,
+      createdAt,
+      lastUsedAt: createdAt,
+      expiresAt: new Date(now + LONGEST_TOKEN_MS),
+    },
   })
   return sessionId
 }

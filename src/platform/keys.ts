@@ -15,7 +15,9 @@ export function loadKeys(configured: { jwtPrivateKey?: string | undefined; encry
   return {
     jwtPrivateKey:
       configured.jwtPrivateKey ??
-      keptSecret(directory, 'jwt.pem', () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
+      keptSecret(directory, 'jwt.pem', () =>
+        generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      ),
     encryptionKeys: configured.encryptionKeys ?? [keptSecret(directory, 'encryption.key', () => randomBytes(32).toString('base64'))],
   }
 }

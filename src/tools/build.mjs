@@ -54,14 +54,29 @@ await unlessFresh(path.join(client, '.stamp'), fingerprint('prisma/schema.prisma
 })
 
 if (!process.argv.includes('--client')) {
-  await unlessFresh(path.join(dist, '.stamp'), fingerprint('src', 'prisma/schema.prisma', 'prisma/migrations', 'tsconfig.json', 'package-lock.json'), async () => {
-    rmSync(dist, { recursive: true, force: true })
-    run('typescript', 'tsc', '--noEmit', 'false', '--outDir', dist, '--rootDir', path.join(root, 'src'), '--project', path.join(root, 'src/tsconfig.build.json'))
-    cpSync(path.join(root, 'src/learning/content'), path.join(dist, 'learning/content'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
-    const { readSources } = await import(pathToFileURL(path.join(dist, 'learning/curriculum/curriculum.js')).href)
-    writeFileSync(path.join(dist, 'learning/content/curriculum.json'), JSON.stringify(readSources()))
-    cpSync(path.join(root, 'prisma/migrations'), path.join(dist, 'migrations'), { recursive: true })
-    mkdirSync(path.join(dist, 'assets'), { recursive: true })
-    copyFileSync(require.resolve('redoc/bundles/redoc.standalone.js'), path.join(dist, 'assets/redoc.standalone.js'))
-  })
+  await unlessFresh(
+    path.join(dist, '.stamp'),
+    fingerprint('src', 'prisma/schema.prisma', 'prisma/migrations', 'tsconfig.json', 'package-lock.json'),
+    async () => {
+      rmSync(dist, { recursive: true, force: true })
+      run(
+        'typescript',
+        'tsc',
+        '--noEmit',
+        'false',
+        '--outDir',
+        dist,
+        '--rootDir',
+        path.join(root, 'src'),
+        '--project',
+        path.join(root, 'src/tsconfig.build.json'),
+      )
+      cpSync(path.join(root, 'src/learning/content'), path.join(dist, 'learning/content'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
+      const { readSources } = await import(pathToFileURL(path.join(dist, 'learning/curriculum/curriculum.js')).href)
+      writeFileSync(path.join(dist, 'learning/content/curriculum.json'), JSON.stringify(readSources()))
+      cpSync(path.join(root, 'prisma/migrations'), path.join(dist, 'migrations'), { recursive: true })
+      mkdirSync(path.join(dist, 'assets'), { recursive: true })
+      copyFileSync(require.resolve('redoc/bundles/redoc.standalone.js'), path.join(dist, 'assets/redoc.standalone.js'))
+    },
+  )
 }

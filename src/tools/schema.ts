@@ -109,7 +109,9 @@ async function openEngine(url: string): Promise<SchemaEngine> {
 const datamodel = () => ({ files: [{ path: SCHEMA, content: readFileSync(SCHEMA, 'utf8') }] })
 
 function history(): object {
-  const names = readdirSync(MIGRATIONS, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  const names = readdirSync(MIGRATIONS, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
   return {
     baseDir: path.resolve(MIGRATIONS),
     shadowDbInitScript: '',

@@ -51,14 +51,16 @@ const ConstellationView = z
         unlock_hint: z.string().optional().meta({ description: 'Only on locked topics' }),
       }),
     ),
-    connections: z.array(z.object({ from: z.uuid(), to: z.uuid(), strength: Strength, discovered: z.boolean().meta({ description: 'The child has talked in both topics' }) })),
+    connections: z.array(
+      z.object({ from: z.uuid(), to: z.uuid(), strength: Strength, discovered: z.boolean().meta({ description: 'The child has talked in both topics' }) }),
+    ),
     stats: z.object({ total_topics: z.int(), unlocked: z.int().meta({ description: 'Explored ones included' }), explored: z.int() }),
   })
   .meta({ id: 'Constellation' })
 
 const TopicsQuery = z.strictObject({
   category: Category.optional(),
-  age_group: z.enum(AGE_GROUPS).optional().meta({ description: "Set from the child where there is one; every topic speaks to all three" }),
+  age_group: z.enum(AGE_GROUPS).optional().meta({ description: 'Set from the child where there is one; every topic speaks to all three' }),
 })
 
 const toCommon = ({ id, name, slug, description, category, icon, color, position }: Topic) => ({
@@ -66,7 +68,10 @@ const toCommon = ({ id, name, slug, description, category, icon, color, position
   age_groups: [...AGE_GROUPS],
 })
 
-const toTopicView = (topic: Topic): z.infer<typeof TopicView> => ({ ...toCommon(topic), connections: topic.connections.map((connection) => connection.topic.slug) })
+const toTopicView = (topic: Topic): z.infer<typeof TopicView> => ({
+  ...toCommon(topic),
+  connections: topic.connections.map((connection) => connection.topic.slug),
+})
 
 const toTopicDetailView = ({ topic, progress }: TopicDetail): z.infer<typeof TopicDetailView> => ({
   ...toCommon(topic),
@@ -113,19 +118,20 @@ export function registerConstellationRoutes(app: TypedApp, constellation: Conste
       schema: {
         tags,
         summary: 'List the topics',
-        description: "A child does not see restricted topics; a parent who names no child sees the whole map.",
+        description: 'A child does not see restricted topics; a parent who names no child sees the whole map.',
         querystring: TopicsQuery,
         response: { 200: List(TopicView) },
       },
     },
-    async (request) => list(request, constellation.topics(request.child ?? undefined, { category: request.query.category, ageGroup: request.query.age_group }).map(viewOf)),
+    async (request) =>
+      list(request, constellation.topics(request.child ?? undefined, { category: request.query.category, ageGroup: request.query.age_group }).map(viewOf)),
   )
 
   app.get(
     '/topics/:topic_id',
     {
       config: { actor: 'child', limit: 'general', childOptional: true, errors: ['NOT_FOUND', 'FORBIDDEN'] },
-      schema: { tags, summary: 'Get a topic with the child\'s progress', params: UuidParam('topic_id'), response: { 200: Data(TopicDetailView) } },
+      schema: { tags, summary: "Get a topic with the child's progress", params: UuidParam('topic_id'), response: { 200: Data(TopicDetailView) } },
     },
     async (request) => data(request, toTopicDetailView(await constellation.topic(request.child ?? undefined, request.params.topic_id))),
   )
@@ -134,7 +140,12 @@ export function registerConstellationRoutes(app: TypedApp, constellation: Conste
     '/constellation',
     {
       config: { actor: 'child', limit: 'general' },
-      schema: { tags, summary: 'Get the constellation of a child', description: 'A topic without prerequisites is open from the start.', response: { 200: Data(ConstellationView) } },
+      schema: {
+        tags,
+        summary: 'Get the constellation of a child',
+        description: 'A topic without prerequisites is open from the start.',
+        response: { 200: Data(ConstellationView) },
+      },
     },
     async (request) => data(request, toConstellationView(await constellation.constellation(request.child))),
   )

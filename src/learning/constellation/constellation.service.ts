@@ -1,5 +1,5 @@
-import type { ActiveChild } from '../../family/child-access.ts'
 import type { AgeGroup } from '../../family/age-groups.ts'
+import type { ActiveChild } from '../../family/child-access.ts'
 import { MINUTE } from '../../platform/clock.ts'
 import type { Database, Statement } from '../../platform/db/database.ts'
 import { AppError } from '../../platform/http/errors.ts'

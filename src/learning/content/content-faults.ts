@@ -1,6 +1,6 @@
 import { LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { AGE_GROUPS, type AgeGroup, type PassageSource, TopicFile, type TopicMap } from './curriculum.schema.ts'
+import { AGE_GROUPS, type AgeGroup, type PassageSource, type TopicFile, type TopicMap } from './curriculum.schema.ts'
 import { SENTENCE_LIMITS, sentenceLengths, sentencesOf } from './readability.ts'
 
 /** Something an author must mend, with the line to look at. */
@@ -87,7 +87,13 @@ export function topicFaults(source: SourceFile, topic: TopicFile, map: TopicMap,
       for (const fault of readabilityFaults(passage.text, ageGroup)) report(where('text'), `${passage.id}: ${fault}`)
     })
     for (const id of unreachable(voice.opening.leads_to, byId)) {
-      report(at('passages', voice.passages.findIndex((passage) => passage.id === id)), `"${id}" cannot be reached from the opening`)
+      report(
+        at(
+          'passages',
+          voice.passages.findIndex((passage) => passage.id === id),
+        ),
+        `"${id}" cannot be reached from the opening`,
+      )
     }
     for (const field of ['first', 'again'] as const) {
       for (const fault of readabilityFaults(voice.opening[field], ageGroup)) report(at('opening', field), fault)

@@ -4,7 +4,18 @@ import { Data, data, Page, page, UuidParam } from '../../platform/http/envelope.
 import { readIdempotencyKey } from '../../platform/http/idempotency.ts'
 import { errorBody, toAppError } from '../../platform/http/render-error.ts'
 import type { TypedApp } from '../../platform/http/typed-app.ts'
-import { EndedView, HistoryQuery, MessageView, SendBody, StartBody, StartedView, TurnView, toEndedView, toMessageView, toTurnView } from './conversations.schemas.ts'
+import {
+  EndedView,
+  HistoryQuery,
+  MessageView,
+  SendBody,
+  StartBody,
+  StartedView,
+  TurnView,
+  toEndedView,
+  toMessageView,
+  toTurnView,
+} from './conversations.schemas.ts'
 import type { ConversationsService } from './conversations.service.ts'
 import type { EndingService } from './ending.service.ts'
 import type { Said, Turn, TurnsService } from './turns.service.ts'
@@ -50,7 +61,7 @@ export function registerConversationRoutes(app: TypedApp, conversations: Convers
           'One turn. The answer carries the finished reply; sockets see it stream meanwhile. With `Accept: text/event-stream` this answer streams itself: events `message_chunk` ' +
           '(`{ chunk, chunk_index }`), then one `message_complete` with the same body as the JSON answer, or one `error`.\n\n' +
           'A choice is worth 1 point, an on-topic question 2, anything else 0; the depth is the largest d whose threshold (1, 3, 6, 9, 11, 13, 15, 17, 19, 21) the points reach.\n\n' +
-          'One turn at a time: a second one answers 409. The child\'s message is stored before the tutor speaks; a turn cut off by a crash is resumed by sending it again, with the same ' +
+          "One turn at a time: a second one answers 409. The child's message is stored before the tutor speaks; a turn cut off by a crash is resumed by sending it again, with the same " +
           'Idempotency-Key or the same words, after at most 15 seconds.',
         produces: ['application/json', 'text/event-stream'],
         params: ConversationParams,
@@ -63,10 +74,13 @@ export function registerConversationRoutes(app: TypedApp, conversations: Convers
       const said: Said = choice_index === undefined ? { content: content as string } : { choiceIndex: choice_index }
       const key = readIdempotencyKey(request.headers['idempotency-key'])
       const { conversation_id } = request.params
-      if (request.headers.accept?.includes('text/event-stream')) return streamTurn(request, reply, (onChunk) => turns.send(request.child, conversation_id, said, key, onChunk))
+      if (request.headers.accept?.includes('text/event-stream'))
+        return streamTurn(request, reply, (onChunk) => turns.send(request.child, conversation_id, said, key, onChunk))
       const turn = await turns.send(request.child, conversation_id, said, key)
       const result = await turn.result
-      return markReplay(reply, turn).status(201).send(data(request, toTurnView(result)))
+      return markReplay(reply, turn)
+        .status(201)
+        .send(data(request, toTurnView(result)))
     },
   )
 

@@ -56,12 +56,22 @@ export function conversationsService({ store, clock, curriculum, tutor }: Conver
         requireTime(child, context, now)
         const map = mapStateOf(child, context.progress)
         const hint = unlockHint(topic, map)
-        if (hint) throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This topic is still locked', child: `${hint} to open ${topic.name}!`, reason: 'locked' })
+        if (hint)
+          throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This topic is still locked', child: `${hint} to open ${topic.name}!`, reason: 'locked' })
         const { text, choices } = tutor.greet({ topic, ageGroup: child.ageGroup, childName: child.name, map, heardBefore: new Set(context.heard) })
         const opening = { id: newId(), text, choices, model: BUILTIN_MODEL }
         const conversation = { id: operationId, topicId: topic.id, type, topicDepthBefore: map.progress.get(topic.id)?.depth ?? 0, opening }
         if (await store.start(child, conversation, context, bookingsFor(context, now, child, topic.id, 0), now)) {
-          const message: Message = { id: opening.id, role: 'assistant', content: text, choices: asStoredChoices(choices), model: BUILTIN_MODEL, selectedChoiceIndex: null, isFreeForm: false, createdAt: now }
+          const message: Message = {
+            id: opening.id,
+            role: 'assistant',
+            content: text,
+            choices: asStoredChoices(choices),
+            model: BUILTIN_MODEL,
+            selectedChoiceIndex: null,
+            isFreeForm: false,
+            createdAt: now,
+          }
           return { conversationId: operationId, topic, opening: message, depth: 0 }
         }
       }
@@ -69,7 +79,12 @@ export function conversationsService({ store, clock, curriculum, tutor }: Conver
     },
 
     /** A page of messages: the newest, or those before a cursor; oldest first. Throws NOT_FOUND, FORBIDDEN (restricted topic). */
-    async history(child: ActiveChild, conversationId: string, limit: number, before: string | undefined): Promise<{ messages: readonly Message[]; cursor: string | null }> {
+    async history(
+      child: ActiveChild,
+      conversationId: string,
+      limit: number,
+      before: string | undefined,
+    ): Promise<{ messages: readonly Message[]; cursor: string | null }> {
       const beforeSeq = before === undefined ? NEWEST : decodeCursor(HistoryCursor, before, 'before')
       const page = await store.history(child.id, conversationId, limit, beforeSeq)
       if (!page) throw new AppError('NOT_FOUND')

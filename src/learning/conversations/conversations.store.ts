@@ -1,10 +1,10 @@
-import { type Instant } from '../../platform/clock.ts'
-import type { Database, Statement } from '../../platform/db/database.ts'
 import type { ActiveChild } from '../../family/child-access.ts'
+import type { Instant } from '../../platform/clock.ts'
+import type { Database, Statement } from '../../platform/db/database.ts'
 import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
 import type { TutorChoice } from '../tutor/tutor-model.ts'
-import { asStoredChoices, MESSAGE_COLUMNS, type Message, messageOf, type MessageRow } from './conversation.ts'
+import { asStoredChoices, MESSAGE_COLUMNS, type Message, type MessageRow, messageOf } from './conversation.ts'
 
 /** Adds bookings to `topic_days`, as the body of a CTE; `source` names the CTE that must have happened. */
 export const bookDays = (source: string, child: string, [days, topics, ms, turns]: readonly [string, string, string, string]): string => `
@@ -22,7 +22,8 @@ export const bookingValues = (bookings: readonly DayBooking[]) => [
 ]
 
 /** A SQL expression: milliseconds booked for a child on a day. */
-export const bookedOn = (child: string, day: string): string => `(SELECT coalesce(sum(d.time_ms), 0)::int FROM topic_days d WHERE d.child_id = ${child} AND d.day = ${day})`
+export const bookedOn = (child: string, day: string): string =>
+  `(SELECT coalesce(sum(d.time_ms), 0)::int FROM topic_days d WHERE d.child_id = ${child} AND d.day = ${day})`
 
 const START_CONTEXT: Statement = {
   name: 'conversations.start_context',
@@ -97,16 +98,25 @@ export interface HistoryPage {
 export function conversationsStore(db: Database) {
   return {
     async startContext(child: ActiveChild, topicId: string, conversationId: string): Promise<StartContext | undefined> {
-      type Row = { last_event_at: Date | null; last_topic_id: string | null; booked_today_ms: number; progress: ProgressPairs; heard: string[]; started: boolean }
-      const [row] = await db.query<Row>(START_CONTEXT, [child.id, topicId, child.today, conversationId])
-      return row && {
-        lastEventAt: row.last_event_at?.getTime() ?? null,
-        lastTopicId: row.last_topic_id,
-        bookedTodayMs: row.booked_today_ms,
-        progress: row.progress,
-        heard: row.heard,
-        started: row.started,
+      type Row = {
+        last_event_at: Date | null
+        last_topic_id: string | null
+        booked_today_ms: number
+        progress: ProgressPairs
+        heard: string[]
+        started: boolean
       }
+      const [row] = await db.query<Row>(START_CONTEXT, [child.id, topicId, child.today, conversationId])
+      return (
+        row && {
+          lastEventAt: row.last_event_at?.getTime() ?? null,
+          lastTopicId: row.last_topic_id,
+          bookedTodayMs: row.booked_today_ms,
+          progress: row.progress,
+          heard: row.heard,
+          started: row.started,
+        }
+      )
     },
 
     /** Stores the conversation with its opening and books the event. False when another event of the child came first. */

@@ -9,8 +9,8 @@ import { bookingsFor, LONGEST_GAP_MS } from '../progress/time-budget.ts'
 import type { Badge } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { starsFor } from '../rewards/stars.ts'
-import { bookingValues } from './conversations.store.ts'
 import { toRewardView } from './conversations.schemas.ts'
+import { bookingValues } from './conversations.store.ts'
 
 /** What a conversation came to. Stored with it, so that ending twice tells the same. */
 export interface ConversationOutcome {
@@ -87,7 +87,15 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
   }
 
   /** Pays the stars of a conversation, once: wallet and ledger move together, under the wallet's lock. */
-  async function payStars(tx: Transaction, child: ActiveChild, day: LocalDate, conversationId: string, topicId: string, depth: number, now: Instant): Promise<number> {
+  async function payStars(
+    tx: Transaction,
+    child: ActiveChild,
+    day: LocalDate,
+    conversationId: string,
+    topicId: string,
+    depth: number,
+    now: Instant,
+  ): Promise<number> {
     await tx.$queryRaw`SELECT 1 FROM wallets WHERE child_id = ${child.id}::uuid FOR UPDATE`
     const [paid] = await tx.$queryRaw<{ depth_paid: number; stars_today: number }[]>`
       SELECT coalesce((SELECT depth_paid FROM topic_days WHERE child_id = ${child.id}::uuid AND day = ${day}::date AND topic_id = ${topicId}::uuid), 0) AS depth_paid,
@@ -115,7 +123,8 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
       const outcome = await db.transaction(async (tx) => {
         const conversation = await lock(tx, child, conversationId)
         if (conversation.outcome) return conversation.outcome
-        if (conversation.lease_until !== null && conversation.lease_until.getTime() > now) throw new AppError('CONFLICT', { message: 'A message is still being answered' })
+        if (conversation.lease_until !== null && conversation.lease_until.getTime() > now)
+          throw new AppError('CONFLICT', { message: 'A message is still being answered' })
         const topic = curriculum.topic(conversation.topic_id) as Topic
         await bookEnd(tx, child, topic.id, now)
         const stars = conversation.child_turns === 0 ? 0 : await payStars(tx, child, child.today, conversationId, topic.id, conversation.depth, now)

@@ -52,7 +52,8 @@ export interface TurnsDeps {
 /** Refuses while it is bedtime or the day's time is used up. */
 export function requireTime(child: ActiveChild, context: Pick<TurnContext, 'lastEventAt' | 'bookedTodayMs'>, now: number): void {
   const reason = timeRefusal(child, now, context.lastEventAt, context.bookedTodayMs)
-  if (reason === 'bedtime') throw new AppError('TIME_LIMIT_REACHED', { reason, message: 'It is bedtime', child: 'Sleep tight! Your questions will wait for you until morning.' })
+  if (reason === 'bedtime')
+    throw new AppError('TIME_LIMIT_REACHED', { reason, message: 'It is bedtime', child: 'Sleep tight! Your questions will wait for you until morning.' })
   if (reason) throw new AppError('TIME_LIMIT_REACHED', { reason })
 }
 
@@ -69,7 +70,8 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
       if (child.restrictedTopics.has(conversation.topicId)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
       const isBusy = conversation.leaseUntil !== null && conversation.leaseUntil > now
       if (known && key) {
-        if (!known.fingerprint.equals(key.fingerprint)) throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This Idempotency-Key was used for a different request' })
+        if (!known.fingerprint.equals(key.fingerprint))
+          throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This Idempotency-Key was used for a different request' })
         if (known.messageId !== conversation.pendingMessageId) {
           const completed = await store.completed(child.id, known.messageId)
           if (completed) return { completed }
@@ -77,7 +79,8 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         }
       }
       requireTime(child, context, now)
-      if (conversation.endedAt !== null) throw new AppError('CONFLICT', { message: 'The conversation has ended' })
+      if (conversation.endedAt !== null)
+        throw new AppError('CONFLICT', { message: 'The conversation has ended', reason: 'ended', child: 'This talk is over. Let us start a new one!' })
       if (isBusy) throw new AppError('CONFLICT', { message: 'The last message is still being answered' })
       const choice = 'choiceIndex' in said ? conversation.offered[said.choiceIndex] : undefined
       if ('choiceIndex' in said && !choice) throw new AppError('INVALID_CHOICE')
@@ -88,7 +91,8 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
       const begun: BegunTurn = { messageId: resumes ? pending.id : newId(), leaseToken: newId(), isNew: !resumes, content, choiceIndex }
       const gapMs = timeSince(conversation.lastTurnAt ?? conversation.startedAt, now, child.timezone).reduce((sum, part) => sum + part.ms, 0)
       const bookings = bookingsFor(context, now, child, conversation.topicId, resumes ? 0 : 1)
-      if (await store.begin(child, context, begun, key, bookings, gapMs, now)) return { child, context, begun, choice, createdAt: resumes ? pending.createdAt : now }
+      if (await store.begin(child, context, begun, key, bookings, gapMs, now))
+        return { child, context, begun, choice, createdAt: resumes ? pending.createdAt : now }
     }
     throw new AppError('CONFLICT', { message: 'Too many things happen at once in this conversation', retryAfter: 1 })
   }
@@ -193,7 +197,13 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
      * Throws NOT_FOUND, FORBIDDEN (restricted topic), TIME_LIMIT_REACHED, CONFLICT (ended, or a turn is running),
      * INVALID_CHOICE, and UNPROCESSABLE_ENTITY when the key was used for something else.
      */
-    async send(child: ActiveChild, conversationId: string, said: Said, idempotencyKey: string | undefined, onChunk: (chunk: string) => void = () => {}): Promise<Turn> {
+    async send(
+      child: ActiveChild,
+      conversationId: string,
+      said: Said,
+      idempotencyKey: string | undefined,
+      onChunk: (chunk: string) => void = () => {},
+    ): Promise<Turn> {
       const key = idempotencyKey === undefined ? undefined : turnKey(box, child, conversationId, said, idempotencyKey)
       const accepted = await begin(child, conversationId, said, key)
       if ('completed' in accepted) {

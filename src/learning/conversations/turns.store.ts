@@ -4,7 +4,17 @@ import type { Database, Statement } from '../../platform/db/database.ts'
 import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
 import type { TutorChoice } from '../tutor/tutor-model.ts'
-import { asStoredChoices, CONVERSATION_COLUMNS, type Conversation, conversationOf, type ConversationRow, MESSAGE_COLUMNS, type Message, messageOf, type MessageRow } from './conversation.ts'
+import {
+  asStoredChoices,
+  CONVERSATION_COLUMNS,
+  type Conversation,
+  type ConversationRow,
+  conversationOf,
+  MESSAGE_COLUMNS,
+  type Message,
+  type MessageRow,
+  messageOf,
+} from './conversation.ts'
 import { bookDays, bookedOn, bookingValues } from './conversations.store.ts'
 
 /** A turn whose holder has not renewed its lease for this long is free again. */
@@ -164,7 +174,14 @@ const instantParam = (instant: Instant | null) => (instant === null ? null : new
 export function turnsStore(db: Database) {
   return {
     async context(child: ActiveChild, conversationId: string, key: TurnKey | undefined, now: Instant): Promise<TurnContext | undefined> {
-      const [row] = await db.query<ContextRow>(CONTEXT, [conversationId, child.id, child.today, key?.scope ?? null, key?.key ?? null, new Date(now - KEY_LIFETIME_MS)])
+      const [row] = await db.query<ContextRow>(CONTEXT, [
+        conversationId,
+        child.id,
+        child.today,
+        key?.scope ?? null,
+        key?.key ?? null,
+        new Date(now - KEY_LIFETIME_MS),
+      ])
       if (!row) return undefined
       const { pending } = row
       return {
@@ -182,10 +199,26 @@ export function turnsStore(db: Database) {
     },
 
     /** False when the conversation or the child's events have moved on since `context` was read; then nothing has changed. */
-    async begin(child: ActiveChild, context: TurnContext, turn: BegunTurn, key: TurnKey | undefined, bookings: readonly DayBooking[], gapMs: number, now: Instant): Promise<boolean> {
+    async begin(
+      child: ActiveChild,
+      context: TurnContext,
+      turn: BegunTurn,
+      key: TurnKey | undefined,
+      bookings: readonly DayBooking[],
+      gapMs: number,
+      now: Instant,
+    ): Promise<boolean> {
       const { conversation } = context
       const rows = await db.query(BEGIN, [
-        ...[conversation.id, child.id, conversation.nextSeq, conversation.pendingMessageId, new Date(now), instantParam(context.lastEventAt), conversation.topicId],
+        ...[
+          conversation.id,
+          child.id,
+          conversation.nextSeq,
+          conversation.pendingMessageId,
+          new Date(now),
+          instantParam(context.lastEventAt),
+          conversation.topicId,
+        ],
         ...[turn.leaseToken, new Date(now + LEASE_MS), turn.messageId, gapMs, turn.isNew ? 1 : 0, turn.content, turn.choiceIndex === null, turn.choiceIndex],
         ...[key?.scope ?? null, key?.key ?? null, key?.fingerprint ?? null, new Date(now - KEY_LIFETIME_MS)],
         ...bookingValues(bookings),
@@ -215,9 +248,18 @@ export function turnsStore(db: Database) {
 
     /** A turn that was carried out, by the id of the child's message. Undefined while it has no reply. */
     async completed(childId: string, messageId: string): Promise<CompletedTurn | undefined> {
-      const [said, reply] = await db.query<MessageRow & { depth_after: number | null; depth_increased: boolean | null; earned: string[] }>(COMPLETED, [messageId, childId])
+      const [said, reply] = await db.query<MessageRow & { depth_after: number | null; depth_increased: boolean | null; earned: string[] }>(COMPLETED, [
+        messageId,
+        childId,
+      ])
       if (!said || !reply) return undefined
-      return { userMessage: messageOf(said), reply: messageOf(reply), depth: reply.depth_after ?? 0, depthIncreased: reply.depth_increased ?? false, earned: reply.earned }
+      return {
+        userMessage: messageOf(said),
+        reply: messageOf(reply),
+        depth: reply.depth_after ?? 0,
+        depthIncreased: reply.depth_increased ?? false,
+        earned: reply.earned,
+      }
     },
   }
 }

@@ -45,10 +45,9 @@ export interface Opening {
 
 const Lines = z.array(z.string().min(1)).min(1)
 const Phrases = z.strictObject(
-  Object.fromEntries(['unknown', 'told', 'empty'].map((name) => [name, z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })])) as Record<
-    'unknown' | 'told' | 'empty',
-    z.ZodObject<Record<AgeGroup, typeof Lines>>
-  >,
+  Object.fromEntries(
+    ['unknown', 'told', 'empty'].map((name) => [name, z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })]),
+  ) as Record<'unknown' | 'told' | 'empty', z.ZodObject<Record<AgeGroup, typeof Lines>>>,
 )
 export type Phrases = z.infer<typeof Phrases>
 
@@ -105,10 +104,16 @@ function linkCurriculum({ map, phrases, topics: files }: Sources): Curriculum {
     if (!topic) throw new Error(`The content has a fault: ${where} names the unknown topic "${slug}"`)
     return topic
   }
-  const connections = map.connections.map(({ between: [from, to], strength }) => ({ from: requireTopic(from, 'a connection'), to: requireTopic(to, 'a connection'), strength }))
+  const connections = map.connections.map(({ between: [from, to], strength }) => ({
+    from: requireTopic(from, 'a connection'),
+    to: requireTopic(to, 'a connection'),
+    strength,
+  }))
   topics.forEach((topic, index) => {
     const source = map.topics[index] as MapTopic
-    const touching = connections.flatMap(({ from, to, strength }) => (from === topic ? [{ topic: to, strength }] : to === topic ? [{ topic: from, strength }] : []))
+    const touching = connections.flatMap(({ from, to, strength }) =>
+      from === topic ? [{ topic: to, strength }] : to === topic ? [{ topic: from, strength }] : [],
+    )
     Object.assign(topic, {
       prerequisites: source.prerequisites.map(({ topic: slug, depth }) => ({ topic: requireTopic(slug, topic.slug), depth })),
       connections: touching.sort((a, b) => Number(a.strength === 'weak') - Number(b.strength === 'weak')),
@@ -124,7 +129,16 @@ function linkCurriculum({ map, phrases, topics: files }: Sources): Curriculum {
       const voice = file.voices[ageGroup]
       const keyOf = (id: string) => (id.includes('/') ? id.replace('/', `/${ageGroup}/`) : `${topic.slug}/${ageGroup}/${id}`)
       openings.set(`${topic.slug}/${ageGroup}`, { first: voice.opening.first, again: voice.opening.again, leadsTo: voice.opening.leads_to.map(keyOf) })
-      const list = voice.passages.map(({ id, text, leads_to, ...passage }): Passage => ({ ...passage, key: keyOf(id), topic, ageGroup, sentences: sentencesOf(text), leadsTo: leads_to.map(keyOf) }))
+      const list = voice.passages.map(
+        ({ id, text, leads_to, ...passage }): Passage => ({
+          ...passage,
+          key: keyOf(id),
+          topic,
+          ageGroup,
+          sentences: sentencesOf(text),
+          leadsTo: leads_to.map(keyOf),
+        }),
+      )
       lists.set(`${topic.slug}/${ageGroup}`, list)
       for (const passage of list) passages.set(passage.key, passage)
     }

@@ -26,7 +26,10 @@ export const MessageFrame = z.strictObject({
   ...SendBody.shape,
   type: z.literal('message'),
   conversation_id: z.uuid(),
-  idempotency_key: z.string().regex(/^[\x21-\x7e]{1,255}$/).optional(),
+  idempotency_key: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/)
+    .optional(),
 })
 
 /** What a frame wants, before its fields are checked. Undefined for anything that is not a JSON object with a type. */

@@ -23,7 +23,13 @@ export function registerGatewayRoutes(app: TypedApp, gateway: Gateway, path: str
     {
       websocket: true,
       config: { actor: 'public', limit: 'general' },
-      schema: { tags: ['Live'], summary: 'Live events and turns by WebSocket', description, response: { 101: z.undefined().meta({ description: 'Switching to the WebSocket protocol' }) }, hide: path === '/ws' },
+      schema: {
+        tags: ['Live'],
+        summary: 'Live events and turns by WebSocket',
+        description,
+        response: { 101: z.undefined().meta({ description: 'Switching to the WebSocket protocol' }) },
+        hide: path === '/ws',
+      },
     },
     (socket) => gateway.accept(socket),
   )

@@ -6,7 +6,7 @@ import type { Revocations } from '../../identity/revocations.ts'
 import type { Caller, Tokens } from '../../identity/tokens.ts'
 import { type Clock, SECOND } from '../../platform/clock.ts'
 import type { Database } from '../../platform/db/database.ts'
-import { AppError, type FieldFault } from '../../platform/http/errors.ts'
+import { AppError, type ErrorCode, type FieldFault } from '../../platform/http/errors.ts'
 import { type RateLimits, tooManyRequests } from '../../platform/http/rate-limits.ts'
 import { errorBody, toAppError } from '../../platform/http/render-error.ts'
 import { newId } from '../../platform/ids.ts'
@@ -88,6 +88,14 @@ export function openGateway(deps: GatewayDeps): Gateway {
   }
 }
 
+/** How a refusal that ends the socket is told. */
+const CLOSE_OF: Partial<Record<ErrorCode, readonly [code: number, reason: string]>> = {
+  CHILD_ACCESS_DENIED: [CLOSE.childDenied, 'child denied'],
+  FORBIDDEN: [CLOSE.childDenied, 'child denied'],
+  UNAUTHORIZED: [CLOSE.notAuthenticated, 'not authenticated'],
+  TOKEN_EXPIRED: [CLOSE.notAuthenticated, 'token expired'],
+}
+
 /** One socket, from its auth frame to its end. */
 class Connection {
   caller: Caller | undefined
@@ -121,10 +129,12 @@ class Connection {
 
   /** Ends a socket whose peer has gone or whose token has expired; asks the others for a sign of life. */
   beat(): void {
-    if (!this.#answeredLastBeat) return this.#socket.terminate()
-    if (this.caller && this.caller.expiresAt <= this.#deps.clock.now()) return this.close(CLOSE.notAuthenticated, 'token expired')
-    this.#answeredLastBeat = false
-    this.#socket.ping()
+    if (!this.#answeredLastBeat) this.#socket.terminate()
+    else if (this.caller && this.caller.expiresAt <= this.#deps.clock.now()) this.close(CLOSE.notAuthenticated, 'token expired')
+    else {
+      this.#answeredLastBeat = false
+      this.#socket.ping()
+    }
   }
 
   close(code: number, reason: string): void {
@@ -150,10 +160,9 @@ class Connection {
 
   #fail(error: unknown): void {
     const { code, status } = toAppError(error)
-    if (code === 'CHILD_ACCESS_DENIED' || code === 'FORBIDDEN') return this.close(CLOSE.childDenied, 'child denied')
-    if (code === 'UNAUTHORIZED' || code === 'TOKEN_EXPIRED') return this.close(CLOSE.notAuthenticated, code === 'TOKEN_EXPIRED' ? 'token expired' : 'not authenticated')
     if (status >= 500) this.#deps.onError(error)
-    this.close(CLOSE.tryAgainLater, 'try again later')
+    const [closeCode, reason] = CLOSE_OF[code] ?? ([CLOSE.tryAgainLater, 'try again later'] as const)
+    this.close(closeCode, reason)
   }
 
   async #receive(text: string): Promise<void> {
@@ -181,14 +190,15 @@ class Connection {
     if (!parsed.success || this.#authenticating) return this.close(CLOSE.malformed, 'auth frame expected')
     this.#authenticating = true
     const { token, child_id, resume } = parsed.data
-    const caller = this.#deps.tokens.authenticate(token.startsWith('Bearer ') ? token : `Bearer ${token}`)
+    const authorization = /^Bearer /i.test(token) ? token : `Bearer ${token}`
+    const caller = this.#deps.tokens.authenticate(authorization)
     const named = child_id?.toLowerCase()
     if (caller.childId !== undefined && named !== undefined && named !== caller.childId) throw new AppError('FORBIDDEN')
     const childId = caller.childId ?? named
     if (childId === undefined) return this.close(CLOSE.malformed, 'child_id is missing')
     await requireChild(this.#deps.db, caller.accountId, childId, this.#deps.clock.now())
     // A logout during the query above found no caller here yet.
-    this.#deps.tokens.authenticate(token.startsWith('Bearer ') ? token : `Bearer ${token}`)
+    this.#deps.tokens.authenticate(authorization)
     if (this.#socketsOf(childId) >= this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
     if (this.#socket.readyState !== this.#socket.OPEN) return
     clearTimeout(this.#authTimer)
@@ -242,7 +252,9 @@ function checked<S extends z.ZodType>(schema: S, frame: unknown): z.infer<S> {
   const parsed = schema.safeParse(frame)
   if (parsed.success) return parsed.data
   const details: FieldFault[] = parsed.error.issues.map((issue) =>
-    issue.code === 'unrecognized_keys' ? { field: issue.keys[0] ?? 'frame', message: 'Unknown field' } : { field: issue.path.join('.') || 'frame', message: issue.message },
+    issue.code === 'unrecognized_keys'
+      ? { field: issue.keys[0] ?? 'frame', message: 'Unknown field' }
+      : { field: issue.path.join('.') || 'frame', message: issue.message },
   )
   throw new AppError('VALIDATION_ERROR', { details })
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { sentencesOf } from '../content/readability.ts'
 import type { Curriculum, Passage, Phrases } from '../curriculum/curriculum.ts'
 import { nextChoices } from './choices.ts'
 import type { Retrieval } from './retrieval.ts'
 import type { Greeting, TutorChoice, TutorModel, TutorTurn } from './tutor-model.ts'
-import { sentencesOf } from '../content/readability.ts'
 
 export const BUILTIN_MODEL = 'builtin'
 

@@ -62,6 +62,7 @@ function* outwards({ topic, here }: Standpoint): Generator<Topic> {
 
 function nearestFirst(curriculum: Curriculum, topic: Topic, { ageGroup, here }: Standpoint): Passage[] {
   const depth = here?.topic === topic ? here.depth : 1
-  const distance = (passage: Passage) => (passage.depth >= depth ? passage.depth - depth : (depth - passage.depth) * 2) + (passage.subtopic === here?.subtopic ? 0 : 0.5)
+  const distance = (passage: Passage) =>
+    (passage.depth >= depth ? passage.depth - depth : (depth - passage.depth) * 2) + (passage.subtopic === here?.subtopic ? 0 : 0.5)
   return curriculum.passagesOf(topic, ageGroup).toSorted((a, b) => distance(a) - distance(b))
 }

@@ -5,9 +5,11 @@ import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 
 /** Words that say how something is asked, not what about. */
 const STOP_WORDS = new Set(
-  ('a an and are as at be been but by can could did do does for from get got had has have he her him his how i if in is it its just let like may me more ' +
+  (
+    'a an and are as at be been but by can could did do does for from get got had has have he her him his how i if in is it its just let like may me more ' +
     'most my no not of on or our out she should so some than that the their them then there these they this those to too up us very was we were what when ' +
-    "where which who whom whose why will with would you your yes please tell about know want think really ever many much dont cant isnt im whats whys hows ok okay").split(' '),
+    'where which who whom whose why will with would you your yes please tell about know want think really ever many much dont cant isnt im whats whys hows ok okay'
+  ).split(' '),
 )
 
 /** How far a passage must cover the question's words, weighted by how rare they are, to count as an answer. */
@@ -37,7 +39,11 @@ export interface Retrieval {
 
 const wordsIn = (text: string): string[] => text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’]*/gu) ?? []
 
-const normalize = (word: string): string => word.normalize('NFKD').replace(/\p{M}|['’]/gu, '').toLowerCase()
+const normalize = (word: string): string =>
+  word
+    .normalize('NFKD')
+    .replace(/\p{M}|['’]/gu, '')
+    .toLowerCase()
 
 function termOf(word: string): string | null {
   const plain = normalize(word)
@@ -46,7 +52,9 @@ function termOf(word: string): string | null {
 
 /** The telling words of a question, stemmed, each once. */
 function termsOf(question: string): string[] {
-  const terms = wordsIn(question).map(termOf).filter((term) => term !== null)
+  const terms = wordsIn(question)
+    .map(termOf)
+    .filter((term) => term !== null)
   return [...new Set(terms)].slice(0, LONGEST_QUERY_TERMS)
 }
 

@@ -71,7 +71,11 @@ export function openDatabase(url: string, poolSize: number, onPoolError: (error:
     async transaction(work) {
       const announcements: (() => void | Promise<void>)[] = []
       const result = await prisma.$transaction((client) =>
-        work(Object.assign(Object.create(client) as Prisma.TransactionClient, { afterCommit: (announce: () => void | Promise<void>) => announcements.push(announce) }) as Transaction),
+        work(
+          Object.assign(Object.create(client) as Prisma.TransactionClient, {
+            afterCommit: (announce: () => void | Promise<void>) => announcements.push(announce),
+          }) as Transaction,
+        ),
       )
       for (const announce of announcements) await announce()
       return result
@@ -114,7 +118,11 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 
 /** The unique constraint a Prisma or pg error says was violated, such as "accounts_email_key_key"; undefined for any other error. */
 export function violatedUnique(error: unknown): string | undefined {
-  const { code, constraint, meta } = (error ?? {}) as { code?: string; constraint?: string; meta?: { driverAdapterError?: { cause?: { constraint?: { index?: string; fields?: string[] } } } } }
+  const { code, constraint, meta } = (error ?? {}) as {
+    code?: string
+    constraint?: string
+    meta?: { driverAdapterError?: { cause?: { constraint?: { index?: string; fields?: string[] } } } }
+  }
   if (code === '23505') return constraint ?? 'unknown'
   if (code !== 'P2002') return undefined
   const violated = meta?.driverAdapterError?.cause?.constraint

@@ -123,7 +123,9 @@ async function chooseLauncher(cluster: string): Promise<Launcher> {
     () => false,
   )
   if (namespacesWork) return inNamespace
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
   for (const name of ['postgres', 'nobody']) {
     const user = users.find((row) => row[0] === name)
     if (user) return { prefix: [], ids: { uid: Number(user[2]), gid: Number(user[3]) } }
@@ -149,14 +151,7 @@ async function runProgram(launcher: Launcher, file: string, args: readonly strin
 type Execute = (file: string, args: readonly string[]) => Promise<void>
 
 /** Makes the cluster if there is none and returns the superuser's password. */
-async function ensureCluster(
-  dataDir: string,
-  cluster: string,
-  binaries: Binaries,
-  launcher: Launcher,
-  execute: Execute,
-  ephemeral: boolean,
-): Promise<string> {
+async function ensureCluster(dataDir: string, cluster: string, binaries: Binaries, launcher: Launcher, execute: Execute, ephemeral: boolean): Promise<string> {
   const secretFile = path.join(dataDir, 'pg.secret')
   if (existsSync(path.join(cluster, 'PG_VERSION'))) return readFileSync(secretFile, 'utf8').trim()
 

@@ -43,7 +43,9 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   app.get('/redoc', page, (_request, reply) => reply.type('text/html; charset=utf-8').send(REDOC_PAGE))
   app.get('/redoc/start.js', page, (_request, reply) => reply.type('text/javascript; charset=utf-8').send(REDOC_START))
   const bundle = redocBundle()
-  app.get('/redoc/redoc.standalone.js', page, (_request, reply) => reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=86400').send(createReadStream(bundle)))
+  app.get('/redoc/redoc.standalone.js', page, (_request, reply) =>
+    reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=86400').send(createReadStream(bundle)),
+  )
 
   let document: string | undefined
   app.get('/v1/openapi.json', { schema: { hide: true } }, (_request, reply) => {

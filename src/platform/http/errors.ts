@@ -10,20 +10,55 @@ export interface ErrorEntry {
 /** Section 8.2 of the learning contract, complete and closed. */
 export const ERRORS = {
   VALIDATION_ERROR: { status: 400, message: 'Invalid input data', child: 'Hmm, that got a bit mixed up. Let us try it again!', animation: 'puzzled_mascot' },
-  INVALID_CHOICE: { status: 400, message: 'Invalid conversation choice', child: 'That choice has flown away. Pick one of the others!', animation: 'puzzled_mascot' },
+  INVALID_CHOICE: {
+    status: 400,
+    message: 'Invalid conversation choice',
+    child: 'That choice has flown away. Pick one of the others!',
+    animation: 'puzzled_mascot',
+  },
   UNAUTHORIZED: { status: 401, message: 'Missing or invalid token', child: 'Please ask your grown-up to open BrainSpark for you.', animation: 'waving_mascot' },
-  TOKEN_EXPIRED: { status: 401, message: 'The token has expired', child: 'It has been a while! Ask your grown-up to open BrainSpark again.', animation: 'waving_mascot' },
-  FORBIDDEN: { status: 403, message: 'Insufficient permissions', child: 'This door is for grown-ups. Let us explore somewhere else!', animation: 'guide_mascot' },
-  CHILD_ACCESS_DENIED: { status: 403, message: 'Not authorized for this child', child: 'Please ask your grown-up to open BrainSpark for you.', animation: 'waving_mascot' },
+  TOKEN_EXPIRED: {
+    status: 401,
+    message: 'The token has expired',
+    child: 'It has been a while! Ask your grown-up to open BrainSpark again.',
+    animation: 'waving_mascot',
+  },
+  FORBIDDEN: {
+    status: 403,
+    message: 'Insufficient permissions',
+    child: 'This door is for grown-ups. Let us explore somewhere else!',
+    animation: 'guide_mascot',
+  },
+  CHILD_ACCESS_DENIED: {
+    status: 403,
+    message: 'Not authorized for this child',
+    child: 'Please ask your grown-up to open BrainSpark for you.',
+    animation: 'waving_mascot',
+  },
   TIME_LIMIT_REACHED: {
     status: 403,
     message: 'Daily time limit has been reached',
     child: "Great thinking today! Let's take a break and come back tomorrow!",
     animation: 'sleepy_mascot',
   },
-  NOT_FOUND: { status: 404, message: 'Resource not found', child: 'We looked everywhere and could not find that. Let us go back!', animation: 'searching_mascot' },
-  CONFLICT: { status: 409, message: 'The request conflicts with the current state', child: 'One moment, we are still busy with the last one!', animation: 'juggling_mascot' },
-  UNPROCESSABLE_ENTITY: { status: 422, message: 'Request understood but cannot be processed', child: 'Not yet! Keep exploring and try again later.', animation: 'guide_mascot' },
+  NOT_FOUND: {
+    status: 404,
+    message: 'Resource not found',
+    child: 'We looked everywhere and could not find that. Let us go back!',
+    animation: 'searching_mascot',
+  },
+  CONFLICT: {
+    status: 409,
+    message: 'The request conflicts with the current state',
+    child: 'One moment, we are still busy with the last one!',
+    animation: 'juggling_mascot',
+  },
+  UNPROCESSABLE_ENTITY: {
+    status: 422,
+    message: 'Request understood but cannot be processed',
+    child: 'Not yet! Keep exploring and try again later.',
+    animation: 'guide_mascot',
+  },
   RATE_LIMITED: {
     status: 429,
     message: 'Too many requests. Please wait before trying again.',
@@ -31,7 +66,12 @@ export const ERRORS = {
     animation: 'breathing_mascot',
   },
   INTERNAL_ERROR: { status: 500, message: 'Server error', child: 'Oops, something went wrong here. Let us try again in a moment!', animation: 'repair_mascot' },
-  SERVICE_UNAVAILABLE: { status: 503, message: 'Service temporarily unavailable', child: 'BrainSpark is taking a tiny nap. Try again in a moment!', animation: 'sleepy_mascot' },
+  SERVICE_UNAVAILABLE: {
+    status: 503,
+    message: 'Service temporarily unavailable',
+    child: 'BrainSpark is taking a tiny nap. Try again in a moment!',
+    animation: 'sleepy_mascot',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

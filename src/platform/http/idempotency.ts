@@ -1,5 +1,5 @@
-import type { CryptoBox } from '../crypto-box.ts'
 import { type Clock, DAY, SECOND } from '../clock.ts'
+import type { CryptoBox } from '../crypto-box.ts'
 import type { Database, Statement } from '../db/database.ts'
 import { newId } from '../ids.ts'
 import { AppError, invalidField } from './errors.ts'
@@ -126,5 +126,9 @@ export function fingerprintDigest(box: CryptoBox, { method, path, childId, body 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, child]) => [key, sorted(child)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, child]) => [key, sorted(child)]),
+  )
 }

@@ -43,7 +43,9 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
     draining = true
   })
 
-  app.get('/livez', { schema: { tags, summary: 'Is the process alive', response: { 200: z.object({ status: z.literal('ok') }) } } }, async () => ({ status: 'ok' as const }))
+  app.get('/livez', { schema: { tags, summary: 'Is the process alive', response: { 200: z.object({ status: z.literal('ok') }) } } }, async () => ({
+    status: 'ok' as const,
+  }))
 
   app.get(
     '/readyz',
@@ -51,7 +53,8 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
       schema: {
         tags,
         summary: 'Can the server do its work',
-        description: '`degraded`: it works, with less (a shared limit is counted for each instance alone). 503 when the database is away or the server is stopping.',
+        description:
+          '`degraded`: it works, with less (a shared limit is counted for each instance alone). 503 when the database is away or the server is stopping.',
         response: { 200: Readiness, 503: Readiness },
       },
     },
@@ -84,8 +87,10 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
       },
     })
   }
-  app.get('/metrics', { schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { 200: z.string() } } }, async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { 200: z.string() } } },
+    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   )
 
   logAndMeasure(app, durations)

@@ -21,7 +21,8 @@ const conversion = {
   zodToJsonConfig: {
     unrepresentable: 'any' as const,
     override: ({ jsonSchema }: { jsonSchema: { format?: string; pattern?: unknown; maximum?: number; minimum?: number } }) => {
-      if (jsonSchema.format === 'uuid' || jsonSchema.format === 'date-time' || jsonSchema.format === 'email' || jsonSchema.format === 'date') delete jsonSchema.pattern
+      if (jsonSchema.format === 'uuid' || jsonSchema.format === 'date-time' || jsonSchema.format === 'email' || jsonSchema.format === 'date')
+        delete jsonSchema.pattern
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
     },
@@ -43,7 +44,16 @@ export async function registerOpenapi(app: FastifyInstance, info: OpenapiInfo): 
       info: { title: info.title, version: info.version, description: info.description },
       servers: [{ url: '/' }],
       tags: [...info.tags],
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A parent token from /v1/auth/login or /register, or a child token from /activate' } } },
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description: 'A parent token from /v1/auth/login or /register, or a child token from /activate',
+          },
+        },
+      },
     },
     transform: createJsonSchemaTransform(conversion),
     transformObject: (input) => describe(createJsonSchemaTransformObject(conversion)(input) as Document, configs),
@@ -59,8 +69,7 @@ function describe(document: Document, configs: ReadonlyMap<string, FastifyContex
       if (operation) describeOperation(operation, method, path, configs.get(`${method} ${path}`) ?? {})
     }
   }
-  Object.assign((document.components ??= {}), { headers: HEADERS })
-  ;(document.components.schemas ??= {}).Error = ERROR_SCHEMA
+  document.components = { ...document.components, headers: HEADERS, schemas: { ...document.components?.schemas, Error: ERROR_SCHEMA } }
   prune(document)
   return document
 }
@@ -73,7 +82,10 @@ const HEADERS: Record<string, OpenAPIV3.HeaderObject> = {
   RateLimitRemaining: { description: 'Requests left in this window', schema: { type: 'integer' } },
   RateLimitReset: { description: 'When the window ends, epoch seconds', schema: { type: 'integer' } },
   RetryAfter: { description: 'Seconds to wait', schema: { type: 'integer' } },
-  IdempotencyReplayed: { description: '`true` when this is the stored answer of an earlier request with the same Idempotency-Key', schema: { type: 'string', enum: ['true'] } },
+  IdempotencyReplayed: {
+    description: '`true` when this is the stored answer of an earlier request with the same Idempotency-Key',
+    schema: { type: 'string', enum: ['true'] },
+  },
 }
 
 const ERROR_SCHEMA: OpenAPIV3.SchemaObject = {
@@ -109,7 +121,8 @@ function describeOperation(operation: Operation, method: string, path: string, c
   if (deprecated) operation.deprecated = true
   const isWebSocket = operation.responses['101'] !== undefined
   const isUnsafePost = method === 'post'
-  const parameters = (operation.parameters ??= [])
+  const parameters = operation.parameters ?? []
+  operation.parameters = parameters
   if (actor === 'child') {
     parameters.push({
       name: 'X-Child-ID',
@@ -123,13 +136,18 @@ function describeOperation(operation: Operation, method: string, path: string, c
     parameters.push({
       name: 'Idempotency-Key',
       in: 'header',
-      description: 'Makes the request safe to send again for 24 hours: the first answer comes back. Another request under the same key: 422; the first still under way: 409.',
+      description:
+        'Makes the request safe to send again for 24 hours: the first answer comes back. Another request under the same key: 422; the first still under way: 409.',
       schema: { type: 'string', maxLength: 255, pattern: '^[\\x21-\\x7e]{1,255}$' },
     })
   }
-  if (!isWebSocket) parameters.push({ name: 'X-Request-ID', in: 'header', description: 'A UUID for tracing; echoed', schema: { type: 'string', format: 'uuid' } })
+  if (!isWebSocket)
+    parameters.push({ name: 'X-Request-ID', in: 'header', description: 'A UUID for tracing; echoed', schema: { type: 'string', format: 'uuid' } })
 
-  const rateHeaders: Record<string, OpenAPIV3.ReferenceObject> = limit === 'none' ? {} : { 'X-RateLimit-Limit': header('RateLimitLimit'), 'X-RateLimit-Remaining': header('RateLimitRemaining'), 'X-RateLimit-Reset': header('RateLimitReset') }
+  const rateHeaders: Record<string, OpenAPIV3.ReferenceObject> =
+    limit === 'none'
+      ? {}
+      : { 'X-RateLimit-Limit': header('RateLimitLimit'), 'X-RateLimit-Remaining': header('RateLimitRemaining'), 'X-RateLimit-Reset': header('RateLimitReset') }
   for (const response of Object.values(operation.responses) as OpenAPIV3.ResponseObject[]) {
     response.headers = { 'X-Request-ID': header('RequestId'), ...rateHeaders, ...(isUnsafePost && { 'Idempotency-Replayed': header('IdempotencyReplayed') }) }
     if (!response.description || response.description === 'Default Response') response.description = 'Success'
@@ -146,7 +164,8 @@ function describeOperation(operation: Operation, method: string, path: string, c
       if (!known.includes(code)) byStatus.set(status, [...known, code])
     }
   }
-  if (operation.requestBody || parameters.some((parameter) => !('$ref' in parameter) && parameter.in !== 'header') || actor === 'child' || isUnsafePost) add('VALIDATION_ERROR')
+  if (operation.requestBody || parameters.some((parameter) => !('$ref' in parameter) && parameter.in !== 'header') || actor === 'child' || isUnsafePost)
+    add('VALIDATION_ERROR')
   if (actor !== 'public') add('UNAUTHORIZED', 'TOKEN_EXPIRED')
   if (actor === 'parent') add('FORBIDDEN')
   if (actor === 'child' || childParam) add('CHILD_ACCESS_DENIED')
@@ -155,22 +174,35 @@ function describeOperation(operation: Operation, method: string, path: string, c
   if (isUnsafePost) add('CONFLICT', 'UNPROCESSABLE_ENTITY')
   add(...(config.errors ?? []))
   if (limit !== 'none') add('INTERNAL_ERROR', 'SERVICE_UNAVAILABLE')
-  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) operation.responses[status] = errorResponse(status, codes, actor === 'child', rateHeaders)
+  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b))
+    operation.responses[status] = errorResponse(status, codes, actor === 'child', rateHeaders)
   if (operation.requestBody) {
     operation.responses['413'] = errorResponse(413, ['VALIDATION_ERROR'], actor === 'child', rateHeaders, 'The body is larger than 64 KiB')
     operation.responses['415'] = errorResponse(415, ['VALIDATION_ERROR'], actor === 'child', rateHeaders, 'The body is not application/json')
   }
 }
 
-function errorResponse(status: number, codes: readonly ErrorCode[], forChild: boolean, headers: Record<string, OpenAPIV3.ReferenceObject>, description?: string): OpenAPIV3.ResponseObject {
+function errorResponse(
+  status: number,
+  codes: readonly ErrorCode[],
+  forChild: boolean,
+  headers: Record<string, OpenAPIV3.ReferenceObject>,
+  description?: string,
+): OpenAPIV3.ResponseObject {
   const exampleOf = (code: ErrorCode) => {
     const { message, child, animation } = ERRORS[code]
-    return { value: { error: { code, message, ...(forChild && { child_message: child, child_animation: animation }), request_id: '0b5f6a0e-5f0e-4c27-9d0d-2f6a1c1f4c11' } } }
+    return {
+      value: {
+        error: { code, message, ...(forChild && { child_message: child, child_animation: animation }), request_id: '0b5f6a0e-5f0e-4c27-9d0d-2f6a1c1f4c11' },
+      },
+    }
   }
   return {
     description: description ?? codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
     headers: { 'X-Request-ID': header('RequestId'), ...headers, ...((status === 429 || status === 503) && { 'Retry-After': header('RetryAfter') }) },
-    content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' }, examples: Object.fromEntries(codes.map((code) => [code, exampleOf(code)])) } },
+    content: {
+      'application/json': { schema: { $ref: '#/components/schemas/Error' }, examples: Object.fromEntries(codes.map((code) => [code, exampleOf(code)])) },
+    },
   }
 }
 

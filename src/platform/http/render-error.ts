@@ -62,14 +62,22 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
   if (error.options.retryAfter !== undefined) reply.header('retry-after', String(error.options.retryAfter))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   const forChild = request.routeOptions.config.actor === 'child'
-  return reply.status(error.status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(errorBody(error, request.id, forChild))
+  return reply
+    .status(error.status)
+    .type('application/json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(errorBody(error, request.id, forChild))
 }
 
 /** What a log may hold of an unexpected error: names, codes and stack, never values (a database error quotes them). */
 export function safeCause(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { type: typeof error }
   const { code } = error as { code?: string }
-  const stack = error.stack?.split('\n').filter((line) => line.trim().startsWith('at ')).slice(0, 12).join('\n')
+  const stack = error.stack
+    ?.split('\n')
+    .filter((line) => line.trim().startsWith('at '))
+    .slice(0, 12)
+    .join('\n')
   return { type: error.name, code, stack, ...(error.cause !== undefined && { cause: safeCause(error.cause) }) }
 }
 
