@@ -17,6 +17,7 @@ import { authService } from './identity/auth.service.ts'
 import { ISSUER, tokensOf } from './identity/tokens.ts'
 import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
 import { learningRoom } from './learning/plugin.ts'
+import { registerDeprecation } from './platform/http/deprecation.ts'
 import { registerDocs } from './platform/http/docs.ts'
 import { AppError } from './platform/http/errors.ts'
 import { idempotencyStore } from './platform/http/idempotency.ts'
@@ -61,6 +62,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   })
   registerJsonBody(app)
   registerErrorRenderer(app)
+  registerDeprecation(app)
 
   await registerOpenapi(app, API)
   await app.register(helmet, {

@@ -72,13 +72,41 @@ export const ChildView = z
     has_pin: z.boolean(),
     created_at: Timestamp,
   })
-  .meta({ id: 'Child' })
+  .meta({
+    id: 'Child',
+    example: {
+      id: '660e8400-e29b-41d4-a716-446655440001',
+      name: 'Emma',
+      birth_date: '2019-05-15',
+      age_group: 'wonder_cubs',
+      avatar_id: 'avatar_bunny',
+      interests: ['animals', 'space', 'stories'],
+      settings: {
+        sound_enabled: true,
+        voice_over_enabled: true,
+        daily_time_limit_minutes: 60,
+        bedtime_start: '19:30',
+        bedtime_end: '07:00',
+        restricted_topics: [],
+      },
+      has_pin: false,
+      created_at: '2024-12-15T10:30:00Z',
+    },
+  })
 
-export const ActivationView = z.object({
-  child: z.object({ id: z.uuid(), name: z.string(), age_group: AgeGroupText }),
-  session_token: z.string(),
-  expires_in: z.int().meta({ description: 'Seconds' }),
-})
+export const ActivationView = z
+  .object({
+    child: z.object({ id: z.uuid(), name: z.string(), age_group: AgeGroupText }),
+    session_token: z.string(),
+    expires_in: z.int().meta({ description: 'Seconds' }),
+  })
+  .meta({
+    example: {
+      child: { id: '660e8400-e29b-41d4-a716-446655440001', name: 'Emma', age_group: 'wonder_cubs' },
+      session_token: 'eyJhbGciOiJSUzI1NiIs...',
+      expires_in: 2_592_000,
+    },
+  })
 
 const Notifications = { email_digest: z.boolean(), push_enabled: z.boolean(), streak_reminders: z.boolean() }
 
@@ -103,4 +131,18 @@ export const ParentView = z
     created_at: Timestamp,
     children: z.array(z.object({ id: z.uuid(), name: z.string(), age_group: AgeGroupText, avatar_id: z.string() })),
   })
-  .meta({ id: 'Parent' })
+  .meta({
+    id: 'Parent',
+    example: {
+      id: '550e8400-e29b-41d4-a716-446655440000',
+      email: 'parent@example.com',
+      email_verified: true,
+      display_name: 'Alex Parent',
+      timezone: 'America/New_York',
+      subscription_tier: 'premium',
+      subscription_expires_at: '2025-12-15T00:00:00Z',
+      settings: { notifications: { email_digest: true, push_enabled: true, streak_reminders: true } },
+      created_at: '2024-01-15T10:30:00Z',
+      children: [{ id: '660e8400-e29b-41d4-a716-446655440001', name: 'Emma', age_group: 'wonder_cubs', avatar_id: 'avatar_bunny' }],
+    },
+  })

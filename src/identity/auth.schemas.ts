@@ -50,11 +50,21 @@ export const VerifyEmailBody = z.strictObject({ token: Token })
 
 export const TokenPairView = z
   .object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.int().meta({ description: 'Seconds' }) })
-  .meta({ id: 'TokenPair' })
+  .meta({ id: 'TokenPair', example: { access_token: 'eyJhbGciOiJSUzI1NiIs...', refresh_token: 'dGhpcyBpcyBhIHJlZnJl...', expires_in: 86_400 } })
 export const SignedInView = z.object({
   parent: z
     .object({ id: z.uuid(), email: z.string(), display_name: z.string(), children_count: z.int(), email_verified: z.boolean(), created_at: Timestamp })
-    .meta({ id: 'SignedInParent' }),
+    .meta({
+      id: 'SignedInParent',
+      example: {
+        id: '550e8400-e29b-41d4-a716-446655440000',
+        email: 'parent@example.com',
+        display_name: 'Alex Parent',
+        children_count: 2,
+        email_verified: true,
+        created_at: '2024-12-15T10:30:00Z',
+      },
+    }),
   tokens: TokenPairView,
 })
 export const RefreshView = z.object({ access_token: z.string(), expires_in: z.int(), refresh_token: z.string().optional() })
@@ -69,4 +79,16 @@ export const SessionView = z
     expires_at: Timestamp,
     current: z.boolean(),
   })
-  .meta({ id: 'Session' })
+  .meta({
+    id: 'Session',
+    example: {
+      id: '3f0c1c6e-6c9b-4d0e-9a63-0d7f6f9f2a11',
+      type: 'parent',
+      child_id: null,
+      user_agent: 'BrainSpark/1.0 (iOS)',
+      created_at: '2024-12-15T10:30:00Z',
+      last_used_at: '2024-12-16T08:00:00Z',
+      expires_at: '2025-06-13T10:30:00Z',
+      current: true,
+    },
+  })

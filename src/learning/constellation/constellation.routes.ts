@@ -23,7 +23,20 @@ const TopicCommon = {
   position: Position,
   age_groups: z.array(z.enum(AGE_GROUPS)),
 }
-const TopicView = z.object({ ...TopicCommon, connections: z.array(z.string()).meta({ description: 'Slugs of the topics it touches' }) }).meta({ id: 'Topic' })
+const SPACE = {
+  id: '770e8400-e29b-41d4-a716-446655440001',
+  name: 'Space',
+  slug: 'space',
+  description: 'Explore the wonders of the universe!',
+  category: 'science',
+  icon: 'rocket',
+  color: '#4B0082',
+  position: { x: 0, y: -100 },
+  age_groups: [...AGE_GROUPS],
+}
+const TopicView = z
+  .object({ ...TopicCommon, connections: z.array(z.string()).meta({ description: 'Slugs of the topics it touches' }) })
+  .meta({ id: 'Topic', example: { ...SPACE, connections: ['physics', 'nature'] } })
 const TopicDetailView = z
   .object({
     ...TopicCommon,
@@ -35,7 +48,16 @@ const TopicDetailView = z
       .nullable()
       .meta({ description: 'null when a parent names no child' }),
   })
-  .meta({ id: 'TopicDetail' })
+  .meta({
+    id: 'TopicDetail',
+    example: {
+      ...SPACE,
+      subtopics: [{ id: '771e8400-e29b-41d4-a716-446655440101', name: 'Planets', slug: 'planets', icon: 'planet' }],
+      connections: [{ topic_id: '770e8400-e29b-41d4-a716-446655440003', name: 'Physics', strength: 'strong' }],
+      prerequisites: [],
+      child_progress: { unlocked: true, depth_level: 3, time_spent_minutes: 45, last_interaction: '2024-12-14T15:30:00Z' },
+    },
+  })
 const ConstellationView = z
   .object({
     topics: z.array(
@@ -56,7 +78,27 @@ const ConstellationView = z
     ),
     stats: z.object({ total_topics: z.int(), unlocked: z.int().meta({ description: 'Explored ones included' }), explored: z.int() }),
   })
-  .meta({ id: 'Constellation' })
+  .meta({
+    id: 'Constellation',
+    example: {
+      topics: [
+        { id: SPACE.id, name: 'Space', slug: 'space', icon: 'rocket', color: '#4B0082', position: { x: 0, y: -100 }, status: 'explored', depth_level: 3 },
+        {
+          id: '770e8400-e29b-41d4-a716-446655440002',
+          name: 'Black Holes',
+          slug: 'black-holes',
+          icon: 'black_hole',
+          color: '#1B1035',
+          position: { x: 50, y: -150 },
+          status: 'locked',
+          depth_level: 0,
+          unlock_hint: 'Explore Space to depth 5',
+        },
+      ],
+      connections: [{ from: SPACE.id, to: '770e8400-e29b-41d4-a716-446655440002', strength: 'strong', discovered: false }],
+      stats: { total_topics: 25, unlocked: 10, explored: 1 },
+    },
+  })
 
 const TopicsQuery = z.strictObject({
   category: Category.optional(),

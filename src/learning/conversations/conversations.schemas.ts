@@ -44,7 +44,21 @@ export const MessageView = z
     model: z.string().optional().meta({ description: 'Which model spoke; only on messages of the assistant' }),
     created_at: Timestamp,
   })
-  .meta({ id: 'Message' })
+  .meta({
+    id: 'Message',
+    example: {
+      id: '990e8400-e29b-41d4-a716-446655440003',
+      role: 'assistant',
+      content: "Planets are amazing! They're big round worlds that go around the Sun.",
+      choices: [
+        { index: 0, text: 'How many planets are there?', icon: 'numbers' },
+        { index: 1, text: 'Can we live on other planets?', icon: 'house' },
+        { index: 2, text: 'Which planet is the biggest?', icon: 'expand' },
+      ],
+      model: 'builtin',
+      created_at: '2024-12-15T10:36:02Z',
+    },
+  })
 export type MessageView = z.infer<typeof MessageView>
 
 export const RewardView = z
@@ -55,7 +69,7 @@ export const RewardView = z
     name: z.string().optional(),
     animation: z.string().optional(),
   })
-  .meta({ id: 'Reward' })
+  .meta({ id: 'Reward', example: { type: 'badge', id: 'space_explorer_1', name: 'Space Explorer', animation: 'badge_reveal' } })
 
 export const StartedView = z.object({
   conversation_id: z.uuid(),
@@ -74,15 +88,30 @@ export const TurnView = z
   })
   .meta({ id: 'Turn' })
 
-export const EndedView = z.object({
-  conversation_id: z.uuid(),
-  summary: z.string(),
-  duration_minutes: z.int(),
-  depth_reached: z.int(),
-  questions_asked: z.int().meta({ description: "The child's turns" }),
-  rewards_earned: z.array(RewardView),
-  progress_update: z.object({ topic: z.string(), previous_depth: z.int(), new_depth: z.int() }),
-})
+export const EndedView = z
+  .object({
+    conversation_id: z.uuid(),
+    summary: z.string(),
+    duration_minutes: z.int(),
+    depth_reached: z.int(),
+    questions_asked: z.int().meta({ description: "The child's turns" }),
+    rewards_earned: z.array(RewardView),
+    progress_update: z.object({ topic: z.string(), previous_depth: z.int(), new_depth: z.int() }),
+  })
+  .meta({
+    example: {
+      conversation_id: '880e8400-e29b-41d4-a716-446655440001',
+      summary: 'Emma explored what planets are and why stars twinkle!',
+      duration_minutes: 12,
+      depth_reached: 3,
+      questions_asked: 8,
+      rewards_earned: [
+        { type: 'star', amount: 15 },
+        { type: 'badge', id: 'space_explorer_1', name: 'Space Explorer', animation: 'badge_reveal' },
+      ],
+      progress_update: { topic: 'Space', previous_depth: 2, new_depth: 3 },
+    },
+  })
 
 export function toMessageView(message: Message): MessageView {
   const { id, role, content, choices, selectedChoiceIndex } = message

@@ -14,6 +14,7 @@ export interface OpenapiInfo {
 
 type Operation = OpenAPIV3.OperationObject
 type Document = OpenAPIV3.Document
+type Responses = Record<string, OpenAPIV3.ResponseObject>
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const
 
@@ -63,13 +64,14 @@ export async function registerOpenapi(app: FastifyInstance, info: OpenapiInfo): 
 const toTemplate = (url: string): string => url.replace(/:(\w+)/g, '{$1}')
 
 function describe(document: Document, configs: ReadonlyMap<string, FastifyContextConfig>): Document {
+  const responses: Responses = {}
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {
       const operation = item?.[method]
-      if (operation) describeOperation(operation, method, path, configs.get(`${method} ${path}`) ?? {})
+      if (operation) describeOperation(operation, method, path, configs.get(`${method} ${path}`) ?? {}, responses)
     }
   }
-  document.components = { ...document.components, headers: HEADERS, schemas: { ...document.components?.schemas, Error: ERROR_SCHEMA } }
+  document.components = { ...document.components, headers: HEADERS, responses, schemas: { ...document.components?.schemas, Error: ERROR_SCHEMA } }
   prune(document)
   return document
 }
@@ -86,6 +88,12 @@ const HEADERS: Record<string, OpenAPIV3.HeaderObject> = {
     description: '`true` when this is the stored answer of an earlier request with the same Idempotency-Key',
     schema: { type: 'string', enum: ['true'] },
   },
+}
+
+const RATE_HEADERS = {
+  'X-RateLimit-Limit': header('RateLimitLimit'),
+  'X-RateLimit-Remaining': header('RateLimitRemaining'),
+  'X-RateLimit-Reset': header('RateLimitReset'),
 }
 
 const ERROR_SCHEMA: OpenAPIV3.SchemaObject = {
@@ -114,96 +122,105 @@ const ERROR_SCHEMA: OpenAPIV3.SchemaObject = {
   },
 }
 
-function describeOperation(operation: Operation, method: string, path: string, config: FastifyContextConfig): void {
-  const { actor = 'public', limit = 'none', childOptional = false, childParam, deprecated } = config
+function describeOperation(operation: Operation, method: string, path: string, config: FastifyContextConfig, responses: Responses): void {
+  const { actor = 'public', limit = 'none', deprecated } = config
   operation.operationId = `${method}${path.replace(/[^A-Za-z0-9]+(\w?)/g, (_match, letter: string) => letter.toUpperCase())}`
   operation.security = actor === 'public' ? [] : [{ bearer: [] }]
   if (deprecated) operation.deprecated = true
   const isWebSocket = operation.responses['101'] !== undefined
-  const isUnsafePost = method === 'post'
-  const parameters = operation.parameters ?? []
-  operation.parameters = parameters
-  if (actor === 'child') {
-    parameters.push({
-      name: 'X-Child-ID',
-      in: 'header',
-      required: false,
-      description: `The child to speak for. ${childOptional ? 'Optional with' : 'Required with'} a parent token, needless with a child token.`,
-      schema: { type: 'string', format: 'uuid' },
-    })
-  }
-  if (isUnsafePost) {
-    parameters.push({
-      name: 'Idempotency-Key',
-      in: 'header',
-      description:
-        'Makes the request safe to send again for 24 hours: the first answer comes back. Another request under the same key: 422; the first still under way: 409.',
-      schema: { type: 'string', maxLength: 255, pattern: '^[\\x21-\\x7e]{1,255}$' },
-    })
-  }
-  if (!isWebSocket)
-    parameters.push({ name: 'X-Request-ID', in: 'header', description: 'A UUID for tracing; echoed', schema: { type: 'string', format: 'uuid' } })
+  const ownParameters = operation.parameters ?? []
+  operation.parameters = [...ownParameters, ...headerParameters(method, config, isWebSocket)]
+  for (const response of Object.values(operation.responses) as OpenAPIV3.ResponseObject[]) describeSuccess(response, method, limit !== 'none')
+  if (limit !== 'none') operation.description = [operation.description, `Rate limit: ${limit}, ${LIMITS[limit]} a minute.`].filter(Boolean).join('\n\n')
 
-  const rateHeaders: Record<string, OpenAPIV3.ReferenceObject> =
-    limit === 'none'
-      ? {}
-      : { 'X-RateLimit-Limit': header('RateLimitLimit'), 'X-RateLimit-Remaining': header('RateLimitRemaining'), 'X-RateLimit-Reset': header('RateLimitReset') }
-  for (const response of Object.values(operation.responses) as OpenAPIV3.ResponseObject[]) {
-    response.headers = { 'X-Request-ID': header('RequestId'), ...rateHeaders, ...(isUnsafePost && { 'Idempotency-Replayed': header('IdempotencyReplayed') }) }
-    if (!response.description || response.description === 'Default Response') response.description = 'Success'
+  const takesInput = operation.requestBody !== undefined || ownParameters.length > 0
+  const refuse = (status: number, codes: readonly ErrorCode[], description?: string) => {
+    operation.responses[status] = refusal(responses, { status, codes, forChild: actor === 'child', isLimited: limit !== 'none', description })
   }
-  if (limit !== 'none') {
-    const perMinute = LIMITS[limit]
-    operation.description = [operation.description, `Rate limit: ${limit}, ${perMinute} a minute.`].filter(Boolean).join('\n\n')
-  }
-  const byStatus = new Map<number, ErrorCode[]>()
-  const add = (...codes: readonly ErrorCode[]) => {
-    for (const code of codes) {
-      const { status } = ERRORS[code]
-      const known = byStatus.get(status) ?? []
-      if (!known.includes(code)) byStatus.set(status, [...known, code])
-    }
-  }
-  if (operation.requestBody || parameters.some((parameter) => !('$ref' in parameter) && parameter.in !== 'header') || actor === 'child' || isUnsafePost)
-    add('VALIDATION_ERROR')
-  if (actor !== 'public') add('UNAUTHORIZED', 'TOKEN_EXPIRED')
-  if (actor === 'parent') add('FORBIDDEN')
-  if (actor === 'child' || childParam) add('CHILD_ACCESS_DENIED')
-  if (actor === 'child') add('FORBIDDEN')
-  if (limit !== 'none') add('RATE_LIMITED')
-  if (isUnsafePost) add('CONFLICT', 'UNPROCESSABLE_ENTITY')
-  add(...(config.errors ?? []))
-  if (limit !== 'none') add('INTERNAL_ERROR', 'SERVICE_UNAVAILABLE')
-  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b))
-    operation.responses[status] = errorResponse(status, codes, actor === 'child', rateHeaders)
+  for (const [status, codes] of errorsOf(method, config, takesInput)) refuse(status, codes)
   if (operation.requestBody) {
-    operation.responses['413'] = errorResponse(413, ['VALIDATION_ERROR'], actor === 'child', rateHeaders, 'The body is larger than 64 KiB')
-    operation.responses['415'] = errorResponse(415, ['VALIDATION_ERROR'], actor === 'child', rateHeaders, 'The body is not application/json')
+    refuse(413, ['VALIDATION_ERROR'], 'The body is larger than 64 KiB')
+    refuse(415, ['VALIDATION_ERROR'], 'The body is not application/json')
   }
 }
 
-function errorResponse(
-  status: number,
-  codes: readonly ErrorCode[],
-  forChild: boolean,
-  headers: Record<string, OpenAPIV3.ReferenceObject>,
-  description?: string,
-): OpenAPIV3.ResponseObject {
+function headerParameters(method: string, { actor, childOptional }: FastifyContextConfig, isWebSocket: boolean): OpenAPIV3.ParameterObject[] {
+  const uuid = { type: 'string', format: 'uuid' } as const
+  const childHeader: OpenAPIV3.ParameterObject = {
+    name: 'X-Child-ID',
+    in: 'header',
+    description: `The child to speak for. ${childOptional ? 'Optional with' : 'Required with'} a parent token, needless with a child token.`,
+    schema: uuid,
+  }
+  const keyHeader: OpenAPIV3.ParameterObject = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    description:
+      'Makes the request safe to send again for 24 hours: the first answer comes back. Another request under the same key: 422; the first still under way: 409.',
+    schema: { type: 'string', maxLength: 255, pattern: '^[\\x21-\\x7e]{1,255}$' },
+  }
+  const idHeader: OpenAPIV3.ParameterObject = { name: 'X-Request-ID', in: 'header', description: 'A UUID for tracing; echoed', schema: uuid }
+  return [...(actor === 'child' ? [childHeader] : []), ...(method === 'post' ? [keyHeader] : []), ...(isWebSocket ? [] : [idHeader])]
+}
+
+function describeSuccess(response: OpenAPIV3.ResponseObject, method: string, isLimited: boolean): void {
+  response.headers = {
+    'X-Request-ID': header('RequestId'),
+    ...(isLimited && RATE_HEADERS),
+    ...(method === 'post' && { 'Idempotency-Replayed': header('IdempotencyReplayed') }),
+  }
+  if (!response.description || response.description === 'Default Response') response.description = 'Success'
+  const events = response.content?.['text/event-stream']
+  if (events) events.schema = { type: 'string', description: 'Server-sent events' }
+}
+
+/** The errors a route gives, by status: those of its kind and those it names itself. */
+function errorsOf(
+  method: string,
+  { actor = 'public', limit = 'none', childParam, errors = [] }: FastifyContextConfig,
+  takesInput: boolean,
+): [number, ErrorCode[]][] {
+  const codes: ErrorCode[] = [
+    ...(takesInput || actor === 'child' || method === 'post' ? (['VALIDATION_ERROR'] as const) : []),
+    ...(actor === 'public' ? [] : (['UNAUTHORIZED', 'TOKEN_EXPIRED', 'FORBIDDEN'] as const)),
+    ...(actor === 'child' || childParam ? (['CHILD_ACCESS_DENIED'] as const) : []),
+    ...(method === 'post' ? (['CONFLICT', 'UNPROCESSABLE_ENTITY'] as const) : []),
+    ...(limit === 'none' ? [] : (['RATE_LIMITED', 'INTERNAL_ERROR', 'SERVICE_UNAVAILABLE'] as const)),
+    ...errors,
+  ]
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of new Set(codes)) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code])
+  return [...byStatus].sort(([a], [b]) => a - b)
+}
+
+interface Refusal {
+  readonly status: number
+  readonly codes: readonly ErrorCode[]
+  readonly forChild: boolean
+  readonly isLimited: boolean
+  readonly description?: string | undefined
+}
+
+/** A reference to the shared response of a refusal, which is added to `responses` when it is new. */
+function refusal(responses: Responses, { status, codes, forChild, isLimited, description }: Refusal): OpenAPIV3.ReferenceObject {
+  const name = [`Error${status}`, ...codes, ...(forChild ? ['child'] : []), ...(isLimited ? [] : ['unlimited'])].join('.')
   const exampleOf = (code: ErrorCode) => {
     const { message, child, animation } = ERRORS[code]
-    return {
-      value: {
-        error: { code, message, ...(forChild && { child_message: child, child_animation: animation }), request_id: '0b5f6a0e-5f0e-4c27-9d0d-2f6a1c1f4c11' },
-      },
-    }
+    const childWords = forChild && { child_message: child, child_animation: animation }
+    return { value: { error: { code, message: description ?? message, ...childWords, request_id: '0b5f6a0e-5f0e-4c27-9d0d-2f6a1c1f4c11' } } }
   }
-  return {
+  const mayWait = status === 429 || status === 503
+  responses[name] = {
     description: description ?? codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
-    headers: { 'X-Request-ID': header('RequestId'), ...headers, ...((status === 429 || status === 503) && { 'Retry-After': header('RetryAfter') }) },
+    headers: { 'X-Request-ID': header('RequestId'), ...(isLimited && RATE_HEADERS), ...(mayWait && { 'Retry-After': header('RetryAfter') }) },
     content: {
-      'application/json': { schema: { $ref: '#/components/schemas/Error' }, examples: Object.fromEntries(codes.map((code) => [code, exampleOf(code)])) },
+      'application/json': {
+        schema: { $ref: '#/components/schemas/Error' },
+        examples: Object.fromEntries(codes.map((code) => [code, exampleOf(code)])),
+      },
     },
   }
+  return { $ref: `#/components/responses/${name}` }
 }
 
 /** Drops schemas that nothing refers to: every registered schema comes twice, as input and as output. */
