@@ -1,0 +1,69 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { TestServer } from './server.ts'
+
+export interface Letter {
+  readonly to: string
+  readonly subject: string
+  /** Decoded body. */
+  readonly text: string
+}
+
+export const VERIFY_SUBJECT = 'Please confirm your e-mail address'
+export const RESET_SUBJECT = 'Choose a new BrainSpark password'
+
+function decoded(body: string, encoding: string): string {
+  if (encoding === 'base64') return Buffer.from(body, 'base64').toString('utf8')
+  if (encoding !== 'quoted-printable') return body
+  const bytes = body.replace(/=\r?\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  return Buffer.from(bytes, 'latin1').toString('utf8')
+}
+
+function parseLetter(message: string): Letter {
+  const [head = '', ...rest] = message.replaceAll('\r\n', '\n').split('\n\n')
+  const header = (name: string) => new RegExp(`^${name}: (.*)$`, 'im').exec(head.replace(/\n[ \t]+/g, ' '))?.[1] ?? ''
+  return { to: header('To'), subject: header('Subject'), text: decoded(rest.join('\n\n'), header('Content-Transfer-Encoding').toLowerCase()) }
+}
+
+/** The letters in the outbox to one address, in no order. */
+export async function lettersTo(server: TestServer, address: string): Promise<Letter[]> {
+  const outbox = path.join(server.dataDir, 'outbox')
+  const names = await readdir(outbox).catch(() => [])
+  const letters = await Promise.all(
+    names.filter((name) => name.endsWith('.eml') && !name.startsWith('.')).map(async (name) => parseLetter(await readFile(path.join(outbox, name), 'utf8'))),
+  )
+  return letters.filter((letter) => letter.to === address)
+}
+
+/** Waits until there are `count` letters with the subject to the address, and returns them. */
+export async function waitForLetters(server: TestServer, address: string, subject: string, count: number): Promise<Letter[]> {
+  for (;;) {
+    const letters = (await lettersTo(server, address)).filter((letter) => letter.subject === subject)
+    if (letters.length >= count) return letters
+    await nextTurn()
+  }
+}
+
+/** The link in a letter. */
+export function linkIn(letter: Letter): URL {
+  const link = /https?:\/\/\S+/.exec(letter.text)?.[0]
+  if (!link) throw new Error(`no link in: ${letter.text}`)
+  return new URL(link)
+}
+
+const tokenIn = (letter: Letter): string => linkIn(letter).searchParams.get('token') ?? ''
+
+/** The token of the verification mail sent at registration. */
+export async function verificationToken(server: TestServer, address: string): Promise<string> {
+  const [letter] = await waitForLetters(server, address, VERIFY_SUBJECT, 1)
+  return tokenIn(letter as Letter)
+}
+
+/** Asks for a reset link and returns the token of the mail. */
+export async function resetToken(server: TestServer, address: string): Promise<string> {
+  const before = new Set((await lettersTo(server, address)).filter((letter) => letter.subject === RESET_SUBJECT).map(tokenIn))
+  await server.api.post('/v1/auth/password/forgot', { body: { email: address } })
+  const letters = await waitForLetters(server, address, RESET_SUBJECT, before.size + 1)
+  return letters.map(tokenIn).find((token) => !before.has(token)) ?? ''
+}

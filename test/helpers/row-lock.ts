@@ -1,0 +1,34 @@
+import pg from 'pg'
+
+/** A connection that holds rows while requests of the app run into them. */
+export interface RowLock {
+  /** Resolves once `count` connections of the app wait for a lock. */
+  waiters(count: number): Promise<void>
+  /** Lets the rows go and waits until they are free. */
+  release(): Promise<void>
+}
+
+/** Takes the rows that `sql` selects for update, on a connection apart from the app's. */
+export async function holdRows(databaseUrl: string, sql: string, values: readonly unknown[]): Promise<RowLock> {
+  const holder = new pg.Client(databaseUrl)
+  const watcher = new pg.Client(databaseUrl)
+  await Promise.all([holder.connect(), watcher.connect()])
+  await holder.query('BEGIN')
+  await holder.query(sql, [...values])
+  return {
+    async waiters(count) {
+      let waiting = -1
+      while (waiting < count) {
+        const { rows } = await watcher.query<{ waiting: number }>(
+          `SELECT count(*)::int AS waiting FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'brainspark' AND wait_event_type = 'Lock'`,
+        )
+        waiting = rows[0]?.waiting ?? 0
+      }
+    },
+    async release() {
+      await holder.query('COMMIT')
+      await Promise.all([holder.end(), watcher.end()])
+    },
+  }
+}
