@@ -1,5 +1,4 @@
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import jwt from '@fastify/jwt'
 import underPressure from '@fastify/under-pressure'
 import websocket from '@fastify/websocket'
@@ -17,7 +16,6 @@ import { authService } from './identity/auth.service.ts'
 import { ISSUER, tokensOf } from './identity/tokens.ts'
 import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
 import { learningRoom } from './learning/plugin.ts'
-import { registerDeprecation } from './platform/http/deprecation.ts'
 import { registerDocs } from './platform/http/docs.ts'
 import { AppError } from './platform/http/errors.ts'
 import { idempotencyStore } from './platform/http/idempotency.ts'
@@ -26,6 +24,7 @@ import { type DependencyCheck, type GaugeSource, registerObservability } from '.
 import { registerOpenapi } from './platform/http/openapi.ts'
 import { rateLimits } from './platform/http/rate-limits.ts'
 import { registerErrorRenderer, safeCause } from './platform/http/render-error.ts'
+import { registerCommonHeaders } from './platform/http/security-headers.ts'
 import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
 import { isUuid, newId } from './platform/ids.ts'
@@ -57,17 +56,11 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(config.production ? fastSerializerCompiler : serializerCompiler)
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-  })
+  registerCommonHeaders(app)
   registerJsonBody(app)
   registerErrorRenderer(app)
-  registerDeprecation(app)
 
   await registerOpenapi(app, API)
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] } },
-  })
   await app.register(cors, { origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : false, exposedHeaders: EXPOSED_HEADERS, maxAge: 600 })
   await app.register(underPressure, {
     maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS,

@@ -46,10 +46,14 @@ export interface Deps {
 /** Where the migrations are: beside the compiled code, or in the source tree. */
 const MIGRATIONS = path.resolve(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../prisma/migrations' : 'migrations')
 
+/** Lines are written in batches, at the latest after a quarter of a second: a write for each would cost as much as the request. */
+const LOG_BUFFER_BYTES = 4_096
+const LOG_FLUSH_MS = 250
+
 /** A logger that writes what may be written: errors without their messages, since those can quote what a child said. */
 export function openLogger(level: string, destination?: { write(line: string): void }): Logger {
   const options = { level, base: null, serializers: { err: safeCause }, formatters: { level: (label: string) => ({ level: label }) } }
-  return destination ? pino(options, destination) : pino(options)
+  return pino(options, destination ?? pino.destination({ dest: 1, sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS }))
 }
 
 /** Opens the store: the configured PostgreSQL, or an embedded one under the data directory; migrated. */
@@ -68,7 +72,7 @@ async function openStore(config: Config, logger: Logger): Promise<{ url: string;
 export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'clock' | 'logger' | 'tutor' | 'gateway'>> = {}): Promise<Deps> {
   const clock = overrides.clock ?? systemClock
   const logger = overrides.logger ?? openLogger(config.logLevel)
-  const closers: (() => unknown)[] = []
+  const closers: (() => unknown)[] = [() => logger.flush()]
   const close = async () => {
     for (const closer of closers.reverse().splice(0)) await closer()
   }

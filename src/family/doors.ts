@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendAsyncHookHandler, preHandlerAsyncHookHandler, preValidationAsyncHookHandler } from 'fastify'
 import type { Caller, Tokens } from '../identity/tokens.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -14,7 +14,7 @@ declare module 'fastify' {
     caller: Caller
     /** The child spoken for or named by the path; set where the route's configuration says so. */
     child: ActiveChild
-    /** The id to create things under: a retry with the same Idempotency-Key gets the same one. */
+    /** On POST routes, the id to create things under: a retry with the same Idempotency-Key gets the same one. */
     operationId: string
     idempotencyClaim: Extract<Claim, { state: 'claimed' }> | null
   }
@@ -29,7 +29,6 @@ export interface DoorDeps {
 }
 
 const CHILD_HEADER = 'x-child-id'
-const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * The checks that every route shares, in the order of refusals: token, rate limit, child access; then, once the request
@@ -50,17 +49,14 @@ export function registerDoors(app: FastifyInstance, deps: DoorDeps): void {
     if (childId !== undefined) request.child = await requireChild(deps.db, request.caller.accountId, childId, deps.clock.now())
   })
 
-  app.addHook('preValidation', async (request, reply) => {
-    if (request.routeOptions.config.limit !== 'authentication') return
+  const limitAttempts: preValidationAsyncHookHandler = async (request, reply) => {
     const byAddress = await deps.limits.takeAddress(request.ip)
     if (byAddress.exceeded) throw tooManyRequests(byAddress, deps.clock)
     const key = `${networkOf(request.ip)}:${claimedEmail(request)}`
     applyLimit(reply, await deps.limits.take('authentication', key), deps.clock)
-  })
-
-  app.addHook('preHandler', (request, reply) => claimIdempotencyKey(request, reply, deps.idempotency))
-
-  app.addHook('onSend', async (request, reply, payload) => {
+  }
+  const claimKey: preHandlerAsyncHookHandler = (request, reply) => claimIdempotencyKey(request, reply, deps.idempotency)
+  const settleKey: onSendAsyncHookHandler<unknown> = async (request, reply, payload) => {
     const claim = request.idempotencyClaim
     if (!claim) return payload
     request.idempotencyClaim = null
@@ -68,6 +64,13 @@ export function registerDoors(app: FastifyInstance, deps: DoorDeps): void {
     if (succeeded) await claim.finish({ status: reply.statusCode, body: typeof payload === 'string' ? payload : '' })
     else await claim.abandon()
     return payload
+  }
+  app.addHook('onRoute', (route) => {
+    const { limit, ownIdempotency } = route.config ?? {}
+    if (limit === 'authentication') route.preValidation = [...[route.preValidation ?? []].flat(), limitAttempts]
+    if (route.method !== 'POST' || ownIdempotency) return
+    route.preHandler = [...[route.preHandler ?? []].flat(), claimKey]
+    route.onSend = [...[route.onSend ?? []].flat(), settleKey]
   })
 }
 
@@ -111,10 +114,9 @@ function pathChild(request: FastifyRequest, param: string): string {
 }
 
 async function claimIdempotencyKey(request: FastifyRequest, reply: FastifyReply, store: IdempotencyStore): Promise<FastifyReply | undefined> {
-  if (SAFE_METHODS.has(request.method)) return undefined
   request.operationId = newId()
   const key = readIdempotencyKey(request.headers['idempotency-key'])
-  if (key === undefined || request.method !== 'POST' || request.routeOptions.config.ownIdempotency) return undefined
+  if (key === undefined) return undefined
   const scope = request.caller?.accountId ?? 'anonymous'
   const claim = await store.claim(scope, key, { method: request.method, path: request.url, childId: request.child?.id, body: request.body })
   if (claim.state === 'replay') {

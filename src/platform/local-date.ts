@@ -23,12 +23,28 @@ function formatterFor(timeZone: string): Intl.DateTimeFormat {
   return formatter
 }
 
-function partsAt(instant: Instant, timeZone: string): Record<string, string> {
-  return Object.fromEntries(
+interface LocalMinute {
+  /** The minute since the epoch that the rest describes. */
+  readonly minute: number
+  readonly date: LocalDate
+  readonly minuteOfDay: number
+}
+
+/** The latest answer for each time zone: what is asked is nearly always the present minute. Offsets are whole minutes. */
+const latest = new Map<string, LocalMinute>()
+
+function localMinute(instant: Instant, timeZone: string): LocalMinute {
+  const minute = Math.floor(instant / 60_000)
+  const known = latest.get(timeZone)
+  if (known?.minute === minute) return known
+  const parts = Object.fromEntries(
     formatterFor(timeZone)
       .formatToParts(instant)
       .map((part) => [part.type, part.value]),
   )
+  const fresh = { minute, date: `${parts.year}-${parts.month}-${parts.day}`, minuteOfDay: Number(parts.hour) * 60 + Number(parts.minute) }
+  latest.set(timeZone, fresh)
+  return fresh
 }
 
 /** True for an IANA time zone name this runtime knows. */
@@ -43,14 +59,12 @@ export function isTimeZone(name: string): boolean {
 
 /** The local calendar day at an instant. */
 export function localDateAt(instant: Instant, timeZone: string): LocalDate {
-  const parts = partsAt(instant, timeZone)
-  return `${parts.year}-${parts.month}-${parts.day}`
+  return localMinute(instant, timeZone).date
 }
 
 /** Minutes of the local wall clock since 00:00, 0..1439. */
 export function localMinuteAt(instant: Instant, timeZone: string): number {
-  const parts = partsAt(instant, timeZone)
-  return Number(parts.hour) * 60 + Number(parts.minute)
+  return localMinute(instant, timeZone).minuteOfDay
 }
 
 /** The first instant of a local day; where the clock jumps over midnight, the first one that exists. */

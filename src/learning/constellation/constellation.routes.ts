@@ -1,5 +1,7 @@
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AGE_GROUPS } from '../../family/age-groups.ts'
+import type { ActiveChild } from '../../family/child-access.ts'
 import { isoSeconds } from '../../platform/clock.ts'
 import { Data, data, List, list, Timestamp, UuidParam } from '../../platform/http/envelope.ts'
 import type { TypedApp } from '../../platform/http/typed-app.ts'
@@ -110,16 +112,22 @@ const toCommon = ({ id, name, slug, description, category, icon, color, position
   age_groups: [...AGE_GROUPS],
 })
 
-const toTopicView = (topic: Topic): z.infer<typeof TopicView> => ({
+const NOTHING: ReadonlySet<string> = new Set()
+
+const toTopicView = (topic: Topic, restricted: ReadonlySet<string>): z.infer<typeof TopicView> => ({
   ...toCommon(topic),
-  connections: topic.connections.map((connection) => connection.topic.slug),
+  connections: topic.connections.filter((connection) => !restricted.has(connection.topic.id)).map((connection) => connection.topic.slug),
 })
 
-const toTopicDetailView = ({ topic, progress }: TopicDetail): z.infer<typeof TopicDetailView> => ({
+const toTopicDetailView = ({ topic, progress }: TopicDetail, restricted: ReadonlySet<string>): z.infer<typeof TopicDetailView> => ({
   ...toCommon(topic),
   subtopics: topic.subtopics.map(({ id, name, slug, icon }) => ({ id, name, slug, icon })),
-  connections: topic.connections.map(({ topic: other, strength }) => ({ topic_id: other.id, name: other.name, strength })),
-  prerequisites: topic.prerequisites.map(({ topic: needed, depth }) => ({ topic_id: needed.id, name: needed.name, depth })),
+  connections: topic.connections
+    .filter(({ topic: other }) => !restricted.has(other.id))
+    .map(({ topic: other, strength }) => ({ topic_id: other.id, name: other.name, strength })),
+  prerequisites: topic.prerequisites
+    .filter(({ topic: needed }) => !restricted.has(needed.id))
+    .map(({ topic: needed, depth }) => ({ topic_id: needed.id, name: needed.name, depth })),
   child_progress: progress
     ? {
         unlocked: progress.unlocked,
@@ -146,12 +154,15 @@ const toConstellationView = ({ topics, connections }: Constellation): z.infer<ty
 
 /** Section 3.3 of the learning contract. */
 export function registerConstellationRoutes(app: TypedApp, constellation: ConstellationService): void {
-  const views = new Map<Topic, z.infer<typeof TopicView>>()
-  const viewOf = (topic: Topic) => {
-    const view = views.get(topic) ?? toTopicView(topic)
-    views.set(topic, view)
+  const unrestricted = new Map<Topic, z.infer<typeof TopicView>>()
+  /** The same for everybody from whom nothing is kept. */
+  const viewFor = (restricted: ReadonlySet<string>) => (topic: Topic) => {
+    if (restricted.size > 0) return toTopicView(topic, restricted)
+    const view = unrestricted.get(topic) ?? toTopicView(topic, NOTHING)
+    unrestricted.set(topic, view)
     return view
   }
+  const restrictedFor = (request: FastifyRequest) => (request.child as ActiveChild | null)?.restrictedTopics ?? NOTHING
 
   app.get(
     '/topics',
@@ -166,7 +177,12 @@ export function registerConstellationRoutes(app: TypedApp, constellation: Conste
       },
     },
     async (request) =>
-      list(request, constellation.topics(request.child ?? undefined, { category: request.query.category, ageGroup: request.query.age_group }).map(viewOf)),
+      list(
+        request,
+        constellation
+          .topics(request.child ?? undefined, { category: request.query.category, ageGroup: request.query.age_group })
+          .map(viewFor(restrictedFor(request))),
+      ),
   )
 
   app.get(
@@ -175,7 +191,7 @@ export function registerConstellationRoutes(app: TypedApp, constellation: Conste
       config: { actor: 'child', limit: 'general', childOptional: true, errors: ['NOT_FOUND', 'FORBIDDEN'] },
       schema: { tags, summary: "Get a topic with the child's progress", params: UuidParam('topic_id'), response: { 200: Data(TopicDetailView) } },
     },
-    async (request) => data(request, toTopicDetailView(await constellation.topic(request.child ?? undefined, request.params.topic_id))),
+    async (request) => data(request, toTopicDetailView(await constellation.topic(request.child ?? undefined, request.params.topic_id), restrictedFor(request))),
   )
 
   app.get(

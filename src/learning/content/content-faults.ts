@@ -77,6 +77,9 @@ export function topicFaults(source: SourceFile, topic: TopicFile, map: TopicMap,
       if (new Set(passage.leads_to).size !== passage.leads_to.length) report(where('leads_to'), 'a choice stands twice')
       for (const target of passage.leads_to) {
         if (target === passage.id) report(where('leads_to'), 'a passage cannot lead to itself')
+        const [other] = target.split('/')
+        if (target.includes('/') && !map.topics.some((candidate) => candidate.slug === other))
+          report(where('leads_to'), `leads to "${target}", whose topic does not exist`)
         if (!target.includes('/') && !byId.has(target)) report(where('leads_to'), `leads to "${target}", which does not exist`)
       }
       for (const sentence of sentencesOf(passage.text).map((part) => part.trim().toLowerCase())) {
@@ -124,4 +127,25 @@ function unreachable(start: readonly string[], byId: ReadonlyMap<string, Passage
     queue.push(...passage.leads_to)
   }
   return [...byId.keys()].filter((id) => !reached.has(id))
+}
+
+/** Links from one topic into another whose passage does not exist, once every file has been read. */
+export function crossingFaults(files: readonly { readonly source: SourceFile; readonly topic: TopicFile }[]): ContentFault[] {
+  const known = new Set(
+    files.flatMap(({ topic }) => AGE_GROUPS.flatMap((ageGroup) => topic.voices[ageGroup].passages.map(({ id }) => `${ageGroup}/${topic.topic}/${id}`))),
+  )
+  const read = new Set(files.map(({ topic }) => topic.topic))
+  return files.flatMap(({ source, topic }) =>
+    AGE_GROUPS.flatMap((ageGroup) =>
+      topic.voices[ageGroup].passages.flatMap((passage, index) =>
+        passage.leads_to
+          .filter((target) => target.includes('/') && read.has(target.split('/')[0] as string) && !known.has(`${ageGroup}/${target}`))
+          .map((target) => ({
+            file: source.file,
+            line: source.lineOf(['voices', ageGroup, 'passages', index, 'leads_to']),
+            message: `leads to "${target}", which does not exist`,
+          })),
+      ),
+    ),
+  )
 }

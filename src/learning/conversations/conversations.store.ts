@@ -41,7 +41,7 @@ const START: Statement = {
   name: 'conversations.start',
   text: `
     WITH learner AS (
-      UPDATE learners SET last_event_at = $3, last_topic_id = $2
+      UPDATE learners SET last_event_at = greatest(last_event_at, $3), last_topic_id = $2
       WHERE child_id = $1 AND last_event_at IS NOT DISTINCT FROM $4 RETURNING child_id
     ), conversation AS (
       INSERT INTO conversations (id, child_id, topic_id, conversation_type, age_group, started_at, topic_depth_before, next_seq, offered, told)

@@ -83,7 +83,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
       INSERT INTO topic_days AS d (child_id, day, topic_id, time_ms)
       SELECT ${child.id}::uuid, b.day, b.topic_id, b.ms FROM unnest(${days}::text[]::date[], ${topics}::text[]::uuid[], ${ms}::int[]) AS b(day, topic_id, ms)
       ON CONFLICT (child_id, day, topic_id) DO UPDATE SET time_ms = d.time_ms + excluded.time_ms`
-    await tx.$executeRaw`UPDATE learners SET last_event_at = ${new Date(now)}, last_topic_id = ${topicId}::uuid WHERE child_id = ${child.id}::uuid`
+    await tx.$executeRaw`UPDATE learners SET last_event_at = greatest(last_event_at, ${new Date(now)}), last_topic_id = ${topicId}::uuid WHERE child_id = ${child.id}::uuid`
   }
 
   /** Pays the stars of a conversation, once: wallet and ledger move together, under the wallet's lock. */

@@ -65,7 +65,7 @@ const BEGIN: Statement = {
         AND (lease_until IS NULL OR lease_until <= $5)
       FOR UPDATE
     ), learner AS (
-      UPDATE learners l SET last_event_at = $5, last_topic_id = $7 FROM conversation c
+      UPDATE learners l SET last_event_at = greatest(l.last_event_at, $5), last_topic_id = $7 FROM conversation c
       WHERE l.child_id = c.child_id AND l.last_event_at IS NOT DISTINCT FROM $6 RETURNING l.child_id
     ), taken AS (
       UPDATE conversations c SET lease_token = $8, lease_until = $9, pending_message_id = $10, last_turn_at = $5, time_ms = c.time_ms + $11,

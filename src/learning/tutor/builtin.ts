@@ -39,10 +39,10 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
     return tell(best.passage, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic))
   }
 
-  /** A choice names its passage; should an update of the content have removed it, its words are looked up. */
+  /** A choice names its passage; where an update of the content or the parent has since taken it away, its words are looked up. */
   function answerToChoice(choice: TutorChoice, turn: TutorTurn): Answer {
     const passage = curriculum.passage(choice.passage)
-    return passage ? tell(passage, true) : answerTo(choice.text, turn)
+    return passage && !turn.map.restricted.has(passage.topic.id) ? tell(passage, true) : answerTo(choice.text, turn)
   }
 
   function choicesAfter(turn: TutorTurn, { passage }: Answer): TutorChoice[] {

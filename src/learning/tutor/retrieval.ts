@@ -21,8 +21,8 @@ const LONGEST_QUERY_TERMS = 24
 const CANDIDATES = 40
 
 const BOOSTS = { questions: 3, ask: 3, keywords: 2, about: 2, text: 1 }
-const HERE_BOOST = 1.5
-const NEXT_DOOR_BOOST = 1.2
+/** For the topic at hand, its neighbours, and the rest. */
+const DISTANCE_BOOSTS = [1.5, 1.2, 1]
 
 export interface Finding {
   readonly passage: Passage
@@ -33,7 +33,7 @@ export interface Finding {
 export interface Retrieval {
   /** True when a text holds no word at all. */
   isEmpty(question: string): boolean
-  /** Passages that answer a question, best first; those of the topic before equally good ones elsewhere. Empty when none does. */
+  /** Passages that answer a question, best first: those written for these very words, then by rank; near topics before far ones. Empty when none does. */
   search(question: string, ageGroup: AgeGroup, topic: Topic, allowed: (topic: Topic) => boolean): Finding[]
 }
 
@@ -60,6 +60,8 @@ function termsOf(question: string): string[] {
 
 interface Indexed {
   readonly index: MiniSearch<Passage>
+  /** Passages by the questions and choices that were written for them. */
+  readonly written: ReadonlyMap<string, readonly Passage[]>
   readonly idf: (term: string) => number
 }
 
@@ -81,7 +83,17 @@ function indexOf(passages: readonly Passage[]): Indexed {
     const words = [passage.sentences.join(''), passage.ask, passage.about, ...passage.questions, ...passage.keywords].flatMap(wordsIn)
     for (const term of new Set(words.map(termOf))) if (term !== null) documents.set(term, (documents.get(term) ?? 0) + 1)
   }
-  return { index, idf: (term) => Math.log(1 + passages.length / (1 + (documents.get(term) ?? 0))) }
+  return { index, written: writtenFor(passages), idf: (term) => Math.log(1 + passages.length / (1 + (documents.get(term) ?? 0))) }
+}
+
+const plainWords = (text: string): string => wordsIn(text).map(normalize).join(' ')
+
+function writtenFor(passages: readonly Passage[]): Map<string, Passage[]> {
+  const written = new Map<string, Passage[]>()
+  for (const passage of passages) {
+    for (const words of new Set([passage.ask, ...passage.questions].map(plainWords))) written.set(words, [...(written.get(words) ?? []), passage])
+  }
+  return written
 }
 
 /** Ranked full-text search over the passages of each age group, in memory. */
@@ -91,10 +103,13 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
     isEmpty: (question) => wordsIn(question).length === 0,
     search(question, ageGroup, topic, allowed) {
       const terms = termsOf(question)
-      const { index, idf } = indexes.get(ageGroup) as Indexed
-      const total = terms.reduce((sum, term) => sum + idf(term), 0)
-      if (total === 0) return []
+      const { index, written, idf } = indexes.get(ageGroup) as Indexed
       const nextDoor = new Set(topic.connections.map((connection) => connection.topic.id))
+      const distance = (passage: Passage) => (passage.topic === topic ? 0 : nextDoor.has(passage.topic.id) ? 1 : 2)
+      const exact = (written.get(plainWords(question)) ?? []).filter((passage) => allowed(passage.topic)).toSorted((a, b) => distance(a) - distance(b))
+      const found = exact.map((passage) => ({ passage, coverage: 1 }))
+      const total = terms.reduce((sum, term) => sum + idf(term), 0)
+      if (total === 0) return found
       const results = index.search(terms.join(' '), {
         boost: BOOSTS,
         processTerm: (term) => term,
@@ -103,11 +118,10 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
         boostDocument: (key) => {
           const passage = curriculum.passage(key)
           if (!passage || !allowed(passage.topic)) return 0
-          if (passage.topic === topic) return HERE_BOOST
-          return nextDoor.has(passage.topic.id) ? NEXT_DOOR_BOOST : 1
+          return DISTANCE_BOOSTS[distance(passage)] as number
         },
       })
-      return results
+      const ranked = results
         .slice(0, CANDIDATES)
         .map((result) => {
           const covered = terms.reduce((sum, term) => sum + idf(term) * coverageOf(term, result.match), 0)
@@ -116,6 +130,7 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
         .filter((finding) => finding.coverage >= ENOUGH_COVERAGE)
         .sort((a, b) => b.rank - a.rank)
         .map(({ passage, coverage }) => ({ passage, coverage }))
+      return [...found, ...ranked.filter((finding) => !exact.includes(finding.passage))]
     },
   }
 }

@@ -97,9 +97,10 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
 }
 
 function logAndMeasure(app: FastifyInstance, durations: Histogram<'method' | 'route' | 'status'>): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     durations.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000)
     request.log.info({ method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
+    done()
   })
 }
