@@ -73,7 +73,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   await app.register(jwt, {
     secret: { private: deps.signingKey.privatePem, public: deps.signingKey.publicPem },
     sign: { algorithm: 'RS256', kid: deps.signingKey.jwk.kid },
-    verify: { algorithms: ['RS256'], allowedIss: ISSUER, ignoreExpiration: true },
+    verify: { algorithms: ['RS256'], allowedIss: ISSUER, requiredClaims: ['iss', 'sub', 'sid', 'type', 'exp'], ignoreExpiration: true },
   })
 
   const tokens = tokensOf(app.jwt, clock, revocations)

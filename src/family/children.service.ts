@@ -91,10 +91,20 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
     if (changes.avatar_id !== undefined && !FREE_AVATARS.includes(changes.avatar_id)) throw invalidField('avatar_id', 'Not an avatar this child may wear')
   }
 
+  /** Bedtime has a start and an end that differ, or neither, once the change is applied to what is there. */
+  function checkBedtime({ settings }: ChildChanges, current: { bedtime_start: string | null; bedtime_end: string | null }): void {
+    const { bedtime_start: start = current.bedtime_start, bedtime_end: end = current.bedtime_end } = settings ?? {}
+    if ((start === null) !== (end === null)) {
+      throw invalidField(start === null ? 'settings.bedtime_start' : 'settings.bedtime_end', 'Bedtime needs a start and an end, or neither')
+    }
+    if (start !== null && start === end) throw invalidField('settings.bedtime_end', 'Must differ from the start')
+  }
+
   return {
     /** A new child under `operationId`; a retry with the same id gives the child that is there. At most twenty a parent (422). */
     async create(parentId: string, operationId: string, input: NewChild): Promise<ChildProfile> {
       checkSettings(input)
+      checkBedtime(input, { bedtime_start: null, bedtime_end: null })
       const timezone = await timezoneOf(db.prisma, parentId)
       checkBirthDate(input.birth_date, timezone)
       const pinHash = input.pin ? await hashSecret(input.pin) : null
@@ -134,17 +144,14 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
     /** Changes what is named. A new or removed PIN ends the child's sessions. */
     async update(childId: string, timezone: string, changes: ChildChanges): Promise<ChildProfile> {
       checkSettings(changes)
-      if (changes.birth_date !== undefined) checkBirthDate(changes.birth_date, timezone)
       const pinHash = changes.pin ? await hashSecret(changes.pin) : null
       const now = clock.now()
       const child = await db.transaction(async (tx) => {
-        const [current] = await tx.$queryRaw<{ bedtime_start: string | null; bedtime_end: string | null }[]>`
-          SELECT bedtime_start, bedtime_end FROM children WHERE id = ${childId}::uuid FOR UPDATE`
+        const [current] = await tx.$queryRaw<{ bedtime_start: string | null; bedtime_end: string | null; birth_date: string }[]>`
+          SELECT bedtime_start, bedtime_end, birth_date::text FROM children WHERE id = ${childId}::uuid FOR UPDATE`
         if (!current) throw new AppError('CHILD_ACCESS_DENIED')
-        const { bedtime_start: start = current.bedtime_start, bedtime_end: end = current.bedtime_end } = changes.settings ?? {}
-        if ((start === null) !== (end === null))
-          throw invalidField(start === null ? 'settings.bedtime_start' : 'settings.bedtime_end', 'Bedtime needs a start and an end, or neither')
-        if (start !== null && start === end) throw invalidField('settings.bedtime_end', 'Must differ from the start')
+        checkBedtime(changes, current)
+        if (changes.birth_date !== undefined && changes.birth_date !== current.birth_date) checkBirthDate(changes.birth_date, timezone)
         if (changes.pin !== undefined) {
           await revokeSessions(tx, revocations, { childId }, 'pin_changed', now)
           await tx.pinAttempt.deleteMany({ where: { childId } })
@@ -157,10 +164,13 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
       return profileOf(child, timezone)
     },
 
-    /** Removes the child with everything that belongs to it, and ends its sessions. */
+    /** Removes the child with everything that belongs to it, the stored answer of its creation too, and ends its sessions. */
     async remove(childId: string): Promise<void> {
       await db.transaction(async (tx) => {
+        await tx.$queryRaw`SELECT 1 FROM children WHERE id = ${childId}::uuid FOR UPDATE`
+        await tx.idempotencyKey.deleteMany({ where: { operationId: childId } })
         await revokeSessions(tx, revocations, { childId }, 'child_deleted', clock.now())
+        await revocations.denyChild(tx, childId)
         await tx.child.deleteMany({ where: { id: childId } })
       })
     },
@@ -172,10 +182,24 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
       if (!child) throw new AppError('CHILD_ACCESS_DENIED')
       if (child.pinHash !== null) await checkPin(caller.sessionId, child, pin, now)
       return db.transaction(async (tx) => {
+        await requireUnchanged(tx, caller, child)
         const sessionId = await openChildSession(tx, caller.accountId, childId, userAgent, now)
         return { child, token: tokens.signChild({ sub: childId, parent: caller.accountId, sid: sessionId }), expiresInSeconds: CHILD_TOKEN_SECONDS }
       })
     },
+  }
+
+  /**
+   * Locks the account and the child, in the order in which a password and a PIN are changed, and makes sure that neither
+   * has changed since they were checked: a session opened now is either seen by the change that comes after, or not opened.
+   */
+  async function requireUnchanged(tx: Transaction, caller: Caller, checked: Child): Promise<void> {
+    await tx.$queryRaw`SELECT 1 FROM accounts WHERE id = ${caller.accountId}::uuid FOR SHARE`
+    const [child] = await tx.$queryRaw<{ pin_hash: string | null }[]>`SELECT pin_hash FROM children WHERE id = ${checked.id}::uuid FOR SHARE`
+    if (!child) throw new AppError('CHILD_ACCESS_DENIED')
+    if (child.pin_hash !== checked.pinHash) throw new AppError('FORBIDDEN', { message: 'The PIN has just been changed', reason: 'pin_wrong' })
+    const session = await tx.session.findUnique({ where: { id: caller.sessionId }, select: { revokedAt: true } })
+    if (!session || session.revokedAt) throw new AppError('UNAUTHORIZED')
   }
 
   async function checkPin(sessionId: string, child: Child, pin: string | undefined, now: number): Promise<void> {

@@ -117,7 +117,7 @@ async function claimIdempotencyKey(request: FastifyRequest, reply: FastifyReply,
   request.operationId = newId()
   const key = readIdempotencyKey(request.headers['idempotency-key'])
   if (key === undefined) return undefined
-  const scope = request.caller?.accountId ?? 'anonymous'
+  const scope = request.caller?.accountId ?? store.anonymousScope(claimedEmail(request) || JSON.stringify(request.body ?? null))
   const claim = await store.claim(scope, key, { method: request.method, path: request.url, childId: request.child?.id, body: request.body })
   if (claim.state === 'replay') {
     reply.header('idempotency-replayed', 'true').status(claim.response.status)

@@ -23,7 +23,7 @@ export const ChildSettingsPatch = z.strictObject({
   daily_time_limit_minutes: z.int().min(0).max(1440).optional().meta({ description: '0 closes the day' }),
   bedtime_start: WallClock.nullable().optional(),
   bedtime_end: WallClock.nullable().optional().meta({ description: 'May lie after midnight' }),
-  restricted_topics: z.array(z.uuid()).max(25).optional(),
+  restricted_topics: z.array(z.uuid().toLowerCase()).max(25).optional(),
 })
 
 export const CreateChildBody = z
@@ -50,7 +50,7 @@ export const UpdateChildBody = z
 
 export const ActivateBody = z
   .strictObject({ pin: z.string().max(16).optional() })
-  .optional()
+  .nullish()
   .meta({ example: { pin: '1234' } })
 
 export const ChildView = z

@@ -204,7 +204,7 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
   app.post(
     '/auth/email/resend',
     {
-      config: { actor: 'parent', limit: 'general', errors: ['CONFLICT'] },
+      config: { actor: 'parent', limit: 'authentication', errors: ['CONFLICT'] },
       schema: { tags, summary: 'Mail another verification link', response: { 202: Nothing } },
     },
     async (request, reply) => {

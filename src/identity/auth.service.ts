@@ -169,14 +169,14 @@ export function authService(deps: AuthDeps) {
     async login(email: string, password: string, userAgent: string | undefined): Promise<SignedIn> {
       const now = clock.now()
       const key = throttleKey(email)
-      await throttle.check(key, now)
+      await throttle.take(key, now)
       const account = await db.prisma.account.findUnique({ where: { emailKey: emailKey(email) } })
-      if (!(await verifySecret(account?.passwordHash, password)) || !account) {
-        await throttle.recordFailure(key, now)
-        throw new AppError('UNAUTHORIZED', { message: 'Invalid e-mail or password' })
-      }
+      if (!(await verifySecret(account?.passwordHash, password)) || !account) throw new AppError('UNAUTHORIZED', { message: 'Invalid e-mail or password' })
       await throttle.clear(key)
-      return db.transaction((tx) => signIn(tx, account, userAgent, now))
+      return db.transaction(async (tx) => {
+        if (!(await isStillPassword(tx, account))) throw new AppError('UNAUTHORIZED', { message: 'Invalid e-mail or password' })
+        return signIn(tx, account, userAgent, now)
+      })
     },
 
     /** Signs in with a provider's identity: `created` tells whether the account is new. */
@@ -261,14 +261,15 @@ export function authService(deps: AuthDeps) {
       const account = await requireAccount(caller.accountId)
       const key = throttleKey(account.email)
       const now = clock.now()
-      await throttle.check(key, now)
-      if (account.passwordHash !== null && !(await verifySecret(account.passwordHash, current ?? ''))) {
-        await throttle.recordFailure(key, now)
-        throw new AppError('FORBIDDEN', { message: 'The current password is wrong' })
+      if (account.passwordHash !== null) {
+        await throttle.take(key, now)
+        if (!(await verifySecret(account.passwordHash, current ?? ''))) throw new AppError('FORBIDDEN', { message: 'The current password is wrong' })
+        await throttle.clear(key)
       }
       refuseWeak(next, account.email, 'new_password')
       const passwordHash = await hashSecret(next)
       await db.transaction(async (tx) => {
+        if (!(await isStillPassword(tx, account))) throw new AppError('FORBIDDEN', { message: 'The password has just been changed' })
         await tx.account.update({ where: { id: account.id }, data: { passwordHash, updatedAt: new Date(now) } })
         await revokeSessions(tx, revocations, { accountId: account.id, not: caller.sessionId }, 'password_changed', now)
       })
@@ -280,13 +281,15 @@ export function authService(deps: AuthDeps) {
       if (account) await db.transaction((tx) => mailLink(tx, account, 'reset', clock.now()))
     },
 
-    /** Sets a new password by a mailed link, which also proves the address; ends every session. */
+    /** Sets a new password by a mailed link, which also proves the address: every session ends, and identities linked before the proof go. */
     async resetPassword(token: string, password: string): Promise<void> {
       if (isCommonPassword(password)) throw invalidField('password', 'This password is too common')
       const passwordHash = await hashSecret(password)
       const now = clock.now()
       await db.transaction(async (tx) => {
         const account = await useLink(tx, token, 'reset', now)
+        refuseWeak(password, account.email, 'password')
+        if (!account.emailVerifiedAt) await tx.oauthIdentity.deleteMany({ where: { accountId: account.id } })
         await tx.account.update({
           where: { id: account.id },
           data: { passwordHash, emailVerifiedAt: account.emailVerifiedAt ?? new Date(now), updatedAt: new Date(now) },
@@ -314,10 +317,11 @@ export function authService(deps: AuthDeps) {
       await db.transaction((tx) => mailLink(tx, account, 'verify', clock.now()))
     },
 
-    /** Sessions that are alive, most recently used first. */
+    /** Sessions that can still be used, most recently used first. */
     async listSessions(accountId: string) {
-      const alive = { accountId, revokedAt: null, expiresAt: { gt: new Date(clock.now()) } }
-      return db.prisma.session.findMany({ where: alive, orderBy: { lastUsedAt: 'desc' } })
+      const later = { gt: new Date(clock.now()) }
+      const usable = [{ childId: { not: null } }, { refreshTokens: { some: { expiresAt: later } } }]
+      return db.prisma.session.findMany({ where: { accountId, revokedAt: null, expiresAt: later, OR: usable }, orderBy: { lastUsedAt: 'desc' } })
     },
 
     /** Ends one session of the account (404 if it has no such living session), or all but the caller's. */
@@ -326,6 +330,12 @@ export function authService(deps: AuthDeps) {
       const ended = await db.transaction((tx) => revokeSessions(tx, revocations, which, 'logout', clock.now()))
       if (sessionId && ended === 0) throw new AppError('NOT_FOUND')
     },
+  }
+
+  /** Locks the account and tells whether its password is the one that was checked: a change ends only the sessions it sees. */
+  async function isStillPassword(tx: Transaction, checked: { id: string; passwordHash: string | null }): Promise<boolean> {
+    const [current] = await tx.$queryRaw<{ password_hash: string | null }[]>`SELECT password_hash FROM accounts WHERE id = ${checked.id}::uuid FOR UPDATE`
+    return current !== undefined && current.password_hash === checked.passwordHash
   }
 
   async function requireAccount(accountId: string) {
@@ -341,6 +351,7 @@ export function authService(deps: AuthDeps) {
     }
     await tx.oauthIdentity.create({ data: { provider: identity.provider, subject: identity.subject, accountId: account.id, linkedAt: new Date(now) } })
     if (!account.emailVerifiedAt) {
+      await tx.oauthIdentity.deleteMany({ where: { accountId: account.id, NOT: { provider: identity.provider, subject: identity.subject } } })
       await tx.account.update({ where: { id: account.id }, data: { passwordHash: null, emailVerifiedAt: new Date(now), updatedAt: new Date(now) } })
       await revokeSessions(tx, revocations, { accountId: account.id }, 'oauth_linked', now)
     }
@@ -359,7 +370,7 @@ export function authService(deps: AuthDeps) {
     const account = await createAccount(
       tx,
       { id: newId(), email: identity.email, passwordHash: null, emailVerifiedAt: identity.emailVerified ? new Date(now) : null },
-      { displayName: (input.displayName ?? identity.name ?? 'Parent').trim().slice(0, 80), timezone: input.timezone ?? 'UTC' },
+      { displayName: input.displayName ?? displayNameFrom(identity.name), timezone: input.timezone ?? 'UTC' },
       `oauth:${identity.provider}`,
       now,
     )
@@ -368,4 +379,11 @@ export function authService(deps: AuthDeps) {
     return signIn(tx, account, userAgent, now)
   }
 }
+
+/** What a provider calls somebody, as far as it can be shown: no control characters, at most 80 characters, never empty. */
+function displayNameFrom(name: string | undefined): string {
+  const shown = (name ?? '').replace(/\p{Cc}/gu, ' ').trim()
+  return [...shown].slice(0, 80).join('').trim() || 'Parent'
+}
+
 export type AuthService = ReturnType<typeof authService>

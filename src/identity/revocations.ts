@@ -4,6 +4,7 @@ import { listenTo, type NotificationListener } from '../platform/db/notification
 
 const CHANNEL = 'session_revoked'
 const IDS_PER_NOTIFICATION = 100
+const CHILD_PREFIX = 'child:'
 
 export type RevocationHandler = (sessionId: string) => void
 
@@ -17,6 +18,10 @@ export interface Revocations {
   revoke(tx: Transaction, sessionIds: readonly string[], expiresAt: Date): Promise<void>
   /** Calls `handler` for each session that is revoked from now on, by whichever instance. Returns the way to stop. */
   onRevoked(handler: RevocationHandler): () => void
+  /** Tells every instance, when `tx` commits, that nobody may speak for a child any more. */
+  denyChild(tx: Transaction, childId: string): Promise<void>
+  /** Calls `handler` for each child that is denied from now on, by whichever instance. Returns the way to stop. */
+  onChildDenied(handler: (childId: string) => void): () => void
   readonly connected: boolean
   close(): Promise<void>
 }
@@ -29,6 +34,10 @@ export async function openRevocations(db: Database, url: string, clock: Clock, o
     revoked.set(sessionId, expiresAt)
     for (const handler of handlers) handler(sessionId)
   }
+  const denyHandlers = new Set<(childId: string) => void>()
+  const deny = (childId: string) => {
+    for (const handler of denyHandlers) handler(childId)
+  }
   const load = async () => {
     const now = clock.now()
     for (const [sessionId, expiresAt] of revoked) if (expiresAt <= now) revoked.delete(sessionId)
@@ -38,6 +47,7 @@ export async function openRevocations(db: Database, url: string, clock: Clock, o
   const listener: NotificationListener = await listenTo(url, CHANNEL, {
     onConnect: load,
     onNotification: (payload) => {
+      if (payload.startsWith(CHILD_PREFIX)) return deny(payload.slice(CHILD_PREFIX.length))
       const [expiresAt = '', ...ids] = payload.split(',')
       for (const id of ids) add(id, Number(expiresAt))
     },
@@ -59,6 +69,13 @@ export async function openRevocations(db: Database, url: string, clock: Clock, o
     onRevoked(handler) {
       handlers.add(handler)
       return () => handlers.delete(handler)
+    },
+    async denyChild(tx, childId) {
+      await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${CHILD_PREFIX + childId})`
+    },
+    onChildDenied(handler) {
+      denyHandlers.add(handler)
+      return () => denyHandlers.delete(handler)
     },
     get connected() {
       return listener.connected

@@ -13,6 +13,8 @@ export interface CryptoBox {
   open(sealed: Uint8Array): string
   /** A keyed hash, for looking up what must not be guessable from the database. */
   fingerprint(text: string): Buffer
+  /** The fingerprints under every key, newest first: what was stored before a new key came must still be known. */
+  fingerprints(text: string): readonly Buffer[]
 }
 
 /** `keys` are 32 bytes in base64, newest first. */
@@ -30,7 +32,7 @@ export function cryptoBox(keys: readonly string[]): CryptoBox {
     open(sealed) {
       const bytes = Buffer.from(sealed)
       for (const secret of secrets) {
-        const decipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(0, NONCE_BYTES))
+        const decipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
         decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
         try {
           return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
@@ -39,5 +41,6 @@ export function cryptoBox(keys: readonly string[]): CryptoBox {
       throw new Error('no key opens this')
     },
     fingerprint: (text) => createHmac('sha256', newest).update(text).digest(),
+    fingerprints: (text) => secrets.map((secret) => createHmac('sha256', secret).update(text).digest()),
   }
 }

@@ -4,6 +4,8 @@ import type { Instant } from './clock.ts'
 /** A calendar day without a time zone, "YYYY-MM-DD"; compares and sorts as text. */
 export type LocalDate = string
 
+/** A name may be spelled in many ways; what is kept for each is bounded. */
+const MAX_ZONES = 1_000
 const formatters = new Map<string, Intl.DateTimeFormat>()
 
 function formatterFor(timeZone: string): Intl.DateTimeFormat {
@@ -18,6 +20,7 @@ function formatterFor(timeZone: string): Intl.DateTimeFormat {
       minute: '2-digit',
       hourCycle: 'h23',
     })
+    if (formatters.size >= MAX_ZONES) formatters.clear()
     formatters.set(timeZone, formatter)
   }
   return formatter
@@ -43,6 +46,7 @@ function localMinute(instant: Instant, timeZone: string): LocalMinute {
       .map((part) => [part.type, part.value]),
   )
   const fresh = { minute, date: `${parts.year}-${parts.month}-${parts.day}`, minuteOfDay: Number(parts.hour) * 60 + Number(parts.minute) }
+  if (latest.size >= MAX_ZONES) latest.clear()
   latest.set(timeZone, fresh)
   return fresh
 }
@@ -77,9 +81,4 @@ export function addDays(date: LocalDate, days: number): LocalDate {
   const day = new Date(`${date}T00:00:00Z`)
   day.setUTCDate(day.getUTCDate() + days)
   return day.toISOString().slice(0, 10)
-}
-
-/** True for a day that exists in the calendar. */
-export function isLocalDate(text: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) && addDays(text, 0) === text
 }

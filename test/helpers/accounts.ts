@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { newId } from '../../src/platform/ids.ts'
 import type { Api, ApiResponse } from './api.ts'
@@ -32,7 +33,7 @@ export const refresh = (api: Api, refreshToken: string, rotate?: boolean): Promi
 export const statusOf = async (api: Api, token: string): Promise<number> => (await api.get('/v1/parents/me', { token })).status
 
 /** The status a child token gets at a child's door. */
-export const childStatusOf = async (api: Api, token: string): Promise<number> => (await api.get('/v1/conversations', { token })).status
+export const childStatusOf = async (api: Api, token: string): Promise<number> => (await api.get('/v1/topics', { token })).status
 
 /** Follows the link of the verification mail. */
 export async function verifyAddress(server: TestServer, email: string): Promise<void> {
@@ -49,3 +50,8 @@ export function sessionOf(token: string): string {
 /** Sessions of an account that have not been ended, parents' and children's. */
 export const livingSessions = (server: TestServer, accountId: string): Promise<number> =>
   server.deps.db.prisma.session.count({ where: { accountId, revokedAt: null } })
+
+/** Waits until servers that started beside each other in this process no longer shed load because of it. */
+export async function settled(...servers: readonly TestServer[]): Promise<void> {
+  for (const { api } of servers) while ((await api.get('/.well-known/jwks.json')).status === 503) await nextTurn()
+}

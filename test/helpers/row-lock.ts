@@ -2,7 +2,7 @@ import pg from 'pg'
 
 /** A connection that holds rows while requests of the app run into them. */
 export interface RowLock {
-  /** Resolves once `count` connections of the app wait for a lock. */
+  /** Resolves once `count` connections of the app wait for a lock, or the rows have been let go. */
   waiters(count: number): Promise<void>
   /** Lets the rows go and waits until they are free. */
   release(): Promise<void>
@@ -15,18 +15,20 @@ export async function holdRows(databaseUrl: string, sql: string, values: readonl
   await Promise.all([holder.connect(), watcher.connect()])
   await holder.query('BEGIN')
   await holder.query(sql, [...values])
+  let released = false
+  const countWaiting = async (): Promise<number> => {
+    const { rows } = await watcher.query<{ waiting: number }>(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'brainspark' AND wait_event_type = 'Lock'`,
+    )
+    return rows[0]?.waiting ?? 0
+  }
   return {
     async waiters(count) {
-      let waiting = -1
-      while (waiting < count) {
-        const { rows } = await watcher.query<{ waiting: number }>(
-          `SELECT count(*)::int AS waiting FROM pg_stat_activity
-           WHERE datname = current_database() AND application_name = 'brainspark' AND wait_event_type = 'Lock'`,
-        )
-        waiting = rows[0]?.waiting ?? 0
-      }
+      while (!released && (await countWaiting()) < count);
     },
     async release() {
+      released = true
       await holder.query('COMMIT')
       await Promise.all([holder.end(), watcher.end()])
     },

@@ -128,7 +128,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
         const topic = curriculum.topic(conversation.topic_id) as Topic
         await bookEnd(tx, child, topic.id, now)
         const stars = conversation.child_turns === 0 ? 0 : await payStars(tx, child, child.today, conversationId, topic.id, conversation.depth, now)
-        const earned = await tx.badge.findMany({ where: { conversationId }, orderBy: [{ earnedAt: 'asc' }, { badgeId: 'asc' }] })
+        const earned = await tx.badge.findMany({ where: { conversationId }, select: { badgeId: true } })
         const idleMs = now - (conversation.last_turn_at ?? conversation.started_at).getTime()
         const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
         const told = conversation.told.flatMap((key) => curriculum.passage(key)?.about ?? [])

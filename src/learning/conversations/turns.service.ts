@@ -70,7 +70,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
       if (child.restrictedTopics.has(conversation.topicId)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
       const isBusy = conversation.leaseUntil !== null && conversation.leaseUntil > now
       if (known && key) {
-        if (!known.fingerprint.equals(key.fingerprint))
+        if (!key.fingerprints.some((fingerprint) => fingerprint.equals(known.fingerprint)))
           throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This Idempotency-Key was used for a different request' })
         if (known.messageId !== conversation.pendingMessageId) {
           const completed = await store.completed(child.id, known.messageId)
@@ -247,5 +247,5 @@ async function listen(tutor: TutorModel, turn: TutorTurn, onChunk: (chunk: strin
 
 /** The same turn has the same fingerprint through every door. */
 function turnKey(box: CryptoBox, child: ActiveChild, conversationId: string, said: Said, key: string): TurnKey {
-  return { scope: child.parentId, key, fingerprint: box.fingerprint(JSON.stringify(['turn', child.id, conversationId.toLowerCase(), said])) }
+  return { scope: child.parentId, key, fingerprints: box.fingerprints(JSON.stringify(['turn', child.id, conversationId.toLowerCase(), said])) }
 }

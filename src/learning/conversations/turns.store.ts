@@ -25,7 +25,8 @@ const KEY_LIFETIME_MS = DAY
 export interface TurnKey {
   readonly scope: string
   readonly key: string
-  readonly fingerprint: Buffer
+  /** Under every key, newest first. */
+  readonly fingerprints: readonly Buffer[]
 }
 
 export interface TurnContext extends LastEvent {
@@ -220,7 +221,7 @@ export function turnsStore(db: Database) {
           conversation.topicId,
         ],
         ...[turn.leaseToken, new Date(now + LEASE_MS), turn.messageId, gapMs, turn.isNew ? 1 : 0, turn.content, turn.choiceIndex === null, turn.choiceIndex],
-        ...[key?.scope ?? null, key?.key ?? null, key?.fingerprint ?? null, new Date(now - KEY_LIFETIME_MS)],
+        ...[key?.scope ?? null, key?.key ?? null, key?.fingerprints[0] ?? null, new Date(now - KEY_LIFETIME_MS)],
         ...bookingValues(bookings),
       ])
       return rows.length === 1

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AppError } from '../../platform/http/errors.ts'
 import type { TypedApp } from '../../platform/http/typed-app.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -18,19 +19,20 @@ Also at \`/ws\`.`
 
 /** The WebSocket door. */
 export function registerGatewayRoutes(app: TypedApp, gateway: Gateway, path: string): void {
-  app.get(
-    path,
-    {
-      websocket: true,
-      config: { actor: 'public', limit: 'general' },
-      schema: {
-        tags: ['Live'],
-        summary: 'Live events and turns by WebSocket',
-        description,
-        response: { 101: z.undefined().meta({ description: 'Switching to the WebSocket protocol' }) },
-        hide: path === '/ws',
-      },
+  app.route({
+    method: 'GET',
+    url: path,
+    config: { actor: 'public', limit: 'general' },
+    schema: {
+      tags: ['Live'],
+      summary: 'Live events and turns by WebSocket',
+      description,
+      response: { 101: z.undefined().meta({ description: 'Switching to the WebSocket protocol' }) },
+      hide: app.prefix === '',
     },
-    (socket) => gateway.accept(socket),
-  )
+    handler: () => {
+      throw new AppError('VALIDATION_ERROR', { status: 426, message: 'Upgrade to a WebSocket' })
+    },
+    wsHandler: (socket) => gateway.accept(socket),
+  })
 }

@@ -6,7 +6,8 @@ import type { Revocations } from '../../identity/revocations.ts'
 import type { Caller, Tokens } from '../../identity/tokens.ts'
 import { type Clock, SECOND } from '../../platform/clock.ts'
 import type { Database } from '../../platform/db/database.ts'
-import { AppError, type ErrorCode, type FieldFault } from '../../platform/http/errors.ts'
+import { AppError, type ErrorCode, type FieldFault, invalidField } from '../../platform/http/errors.ts'
+import { unstorableField } from '../../platform/http/json-body.ts'
 import { type RateLimits, tooManyRequests } from '../../platform/http/rate-limits.ts'
 import { errorBody, toAppError } from '../../platform/http/render-error.ts'
 import { newId } from '../../platform/ids.ts'
@@ -62,6 +63,9 @@ export function openGateway(deps: GatewayDeps): Gateway {
   const stopListening = deps.revocations.onRevoked((sessionId) => {
     for (const connection of connections) if (connection.caller?.sessionId === sessionId) connection.close(CLOSE.notAuthenticated, 'logged out')
   })
+  const stopListeningForChildren = deps.revocations.onChildDenied((childId) => {
+    for (const connection of connections) if (connection.childId === childId) connection.close(CLOSE.childDenied, 'child denied')
+  })
   const heartbeat = setInterval(() => {
     for (const connection of connections) connection.beat()
   }, deps.options.heartbeatMs)
@@ -79,6 +83,7 @@ export function openGateway(deps: GatewayDeps): Gateway {
     },
     close() {
       stopListening()
+      stopListeningForChildren()
       clearInterval(heartbeat)
       for (const connection of connections) connection.close(CLOSE.restart, 'restart')
     },
@@ -166,6 +171,7 @@ class Connection {
   }
 
   async #receive(text: string): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
     if (this.#isFlooding()) return this.close(CLOSE.flood, 'too many frames')
     const frame = frameOf(text)
     if (!frame) return this.close(CLOSE.malformed, 'not a frame')
@@ -249,6 +255,8 @@ class Connection {
 
 /** The fields of a frame; throws VALIDATION_ERROR that names the faulty ones. */
 function checked<S extends z.ZodType>(schema: S, frame: unknown): z.infer<S> {
+  const unstorable = unstorableField(frame)
+  if (unstorable !== undefined) throw invalidField(unstorable, 'Contains a character that cannot be stored')
   const parsed = schema.safeParse(frame)
   if (parsed.success) return parsed.data
   const details: FieldFault[] = parsed.error.issues.map((issue) =>

@@ -14,6 +14,8 @@ export interface Counters {
 }
 
 const MAX_KEYS = 100_000
+/** Making room goes through all windows, so that it is made for many at once. */
+const ROOM_LEFT = 0.9
 
 /** Counters of this process; at most 100,000 keys, the oldest windows go first. */
 export function memoryCounters(clock: Clock): Counters {
@@ -21,7 +23,7 @@ export function memoryCounters(clock: Clock): Counters {
   const makeRoom = (now: number) => {
     for (const [key, window] of windows) if (window.resetAt <= now) windows.delete(key)
     for (const key of windows.keys()) {
-      if (windows.size < MAX_KEYS) break
+      if (windows.size < MAX_KEYS * ROOM_LEFT) break
       windows.delete(key)
     }
   }

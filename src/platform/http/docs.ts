@@ -35,7 +35,7 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   )
 
   let document: string | undefined
-  app.get('/v1/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+  app.get('/v1/openapi.json', { schema: { tags: ['Operations'], summary: 'This document', produces: ['application/json'] } }, (_request, reply) => {
     document ??= JSON.stringify(app.swagger())
     return reply.type('application/json; charset=utf-8').send(document)
   })

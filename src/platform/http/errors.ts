@@ -92,6 +92,8 @@ export interface ErrorOptions {
   readonly reason?: string
   /** Seconds. */
   readonly retryAfter?: number
+  /** The limit that was exceeded, for the headers of section 9.2. */
+  readonly rateLimit?: { readonly limit: number; readonly remaining: number; readonly resetAt: number }
   /** Another status than the catalogue's: 413 and 415 speak VALIDATION_ERROR. */
   readonly status?: number
   /** For the log alone; must hold nothing a child said, no name and no e-mail. */

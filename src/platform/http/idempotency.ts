@@ -32,6 +32,8 @@ export type Claim =
 export interface IdempotencyStore {
   /** Throws 422 when the key was used for something else and 409 while the first request is still being carried out. */
   claim(scope: string, key: string, fingerprint: Fingerprint): Promise<Claim>
+  /** The scope of callers without an account: whoever claims the same e-mail, or sends the same body. */
+  anonymousScope(claimed: string): string
 }
 
 const CLAIM: Statement = {
@@ -46,7 +48,7 @@ const CLAIM: Statement = {
         fingerprint = CASE WHEN k.created_at <= $8 THEN excluded.fingerprint ELSE k.fingerprint END,
         status = NULL, response = NULL, locked_until = excluded.locked_until,
         created_at = CASE WHEN k.created_at <= $8 THEN excluded.created_at ELSE k.created_at END
-      WHERE k.created_at <= $8 OR (k.fingerprint = excluded.fingerprint AND k.status IS NULL AND k.locked_until <= $7)
+      WHERE k.created_at <= $8 OR (k.fingerprint = ANY ($9::bytea[]) AND k.status IS NULL AND k.locked_until <= $7)
       RETURNING operation_id
     )
     SELECT (SELECT operation_id FROM claimed) AS claimed, k.fingerprint, k.status, k.response
@@ -74,16 +76,19 @@ interface ClaimRow {
 
 export function idempotencyStore(db: Database, clock: Clock, box: CryptoBox): IdempotencyStore {
   return {
+    anonymousScope: (claimed) => `anonymous:${box.fingerprint(claimed).toString('base64url')}`,
+
     async claim(scope, key, fingerprint) {
       const now = clock.now()
-      const digest = fingerprintDigest(box, fingerprint)
+      const digests = fingerprintDigests(box, fingerprint)
       const [row] = await db.query<ClaimRow & Record<string, unknown>>(CLAIM, [
-        ...[scope, key, newId(), fingerprint.childId ?? null, digest],
-        ...[new Date(now + CLAIM_LEASE_MS), new Date(now), new Date(now - KEY_LIFETIME_MS)],
+        ...[scope, key, newId(), fingerprint.childId ?? null, digests[0]],
+        ...[new Date(now + CLAIM_LEASE_MS), new Date(now), new Date(now - KEY_LIFETIME_MS), digests],
       ])
       if (row?.claimed) return claimOf(db, clock, box, [scope, key, row.claimed])
       if (!row?.fingerprint) throw new AppError('CONFLICT', { message: 'A request with this Idempotency-Key is being carried out' })
-      if (!digest.equals(row.fingerprint)) {
+      const { fingerprint: used } = row
+      if (!digests.some((digest) => digest.equals(used))) {
         throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This Idempotency-Key was used for a different request' })
       }
       if (row.status === null || !row.response) {
@@ -118,9 +123,9 @@ export function readIdempotencyKey(header: string | string[] | undefined, field 
   return header
 }
 
-/** A keyed hash (a body may hold a password) over method, path, child and the body with its keys sorted. */
-export function fingerprintDigest(box: CryptoBox, { method, path, childId, body }: Fingerprint): Buffer {
-  return box.fingerprint(JSON.stringify([method, path, childId ?? null, sorted(body ?? null)]))
+/** Keyed hashes (a body may hold a password) over method, path, child and the body with its keys sorted. */
+function fingerprintDigests(box: CryptoBox, { method, path, childId, body }: Fingerprint): readonly Buffer[] {
+  return box.fingerprints(JSON.stringify([method, path, childId ?? null, sorted(body ?? null)]))
 }
 
 function sorted(value: unknown): unknown {

@@ -40,14 +40,18 @@ export function rateLimits(counters: Counters, multiplier: number): RateLimits {
 
 /** Sets the headers of section 9.2 and refuses with 429 when the limit is exceeded. */
 export function applyLimit(reply: FastifyReply, state: LimitState, clock: Clock): void {
-  reply.header('x-ratelimit-limit', String(state.limit))
-  reply.header('x-ratelimit-remaining', String(state.remaining))
-  reply.header('x-ratelimit-reset', String(Math.ceil(state.resetAt / 1000)))
+  setLimitHeaders(reply, state)
   if (state.exceeded) throw tooManyRequests(state, clock)
 }
 
+export function setLimitHeaders(reply: FastifyReply, { limit, remaining, resetAt }: Omit<LimitState, 'exceeded'>): void {
+  reply.header('x-ratelimit-limit', String(limit))
+  reply.header('x-ratelimit-remaining', String(remaining))
+  reply.header('x-ratelimit-reset', String(Math.ceil(resetAt / 1000)))
+}
+
 export function tooManyRequests(state: LimitState, clock: Clock): AppError {
-  return new AppError('RATE_LIMITED', { retryAfter: Math.max(1, Math.ceil((state.resetAt - clock.now()) / 1000)) })
+  return new AppError('RATE_LIMITED', { rateLimit: state, retryAfter: Math.max(1, Math.ceil((state.resetAt - clock.now()) / 1000)) })
 }
 
 /** What one subscriber holds: an IPv4 address, or the /64 of an IPv6 address. */

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { isDatabaseUnavailable } from '../db/database.ts'
 import { AppError, ERRORS, type FieldFault } from './errors.ts'
+import { setLimitHeaders } from './rate-limits.ts'
 
 const RETRY_WHEN_UNAVAILABLE_SECONDS = 2
 
@@ -59,6 +60,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
   const error = toAppError(thrown)
   if (error.status >= 500) request.log.error({ err: safeCause(error.options.cause ?? error), code: error.code }, 'request failed')
   else request.log.debug({ code: error.code, fields: error.options.details?.map((detail) => detail.field) }, 'request refused')
+  if (error.options.rateLimit) setLimitHeaders(reply, error.options.rateLimit)
   if (error.options.retryAfter !== undefined) reply.header('retry-after', String(error.options.retryAfter))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   const forChild = request.routeOptions.config.actor === 'child'

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { AGE_GROUPS } from '../../src/family/age-groups.ts'
+import { SENTENCE_LIMITS, sentenceLengths, sentencesOf, wordsOf } from '../../src/learning/content/readability.ts'
+import type { Topic } from '../../src/learning/curriculum/curriculum.ts'
+import { curriculum, topicNamed, VOICES } from '../helpers/curriculum.ts'
+
+const ALL = VOICES.flatMap(({ topic, ageGroup }) => curriculum.passagesOf(topic, ageGroup))
+const LIMITS = { wonder_cubs: [8, 12], curious_explorers: [12, 18], mind_masters: [16, 24] } as const
+const depthsOf = (topic: Topic, ageGroup: (typeof AGE_GROUPS)[number]) => new Set(curriculum.passagesOf(topic, ageGroup).map((passage) => passage.depth))
+
+/** What is wrong with a text for readers of an age, in words; nothing when it reads with ease. */
+function tooHard(text: string, ageGroup: (typeof AGE_GROUPS)[number]): string[] {
+  const [average, longest] = LIMITS[ageGroup]
+  const lengths = sentenceLengths(text)
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length
+  return [...(mean > average ? [`average ${mean.toFixed(1)}`] : []), ...(Math.max(...lengths) > longest ? [`longest ${Math.max(...lengths)}`] : [])]
+}
+
+describe('passages', () => {
+  it.each(['space', 'animals'])('of %s are 12 of the path and 10 answers at least, at every depth, in each voice', (slug) => {
+    const topic = topicNamed(slug)
+    for (const ageGroup of AGE_GROUPS) {
+      const passages = curriculum.passagesOf(topic, ageGroup)
+      expect(passages.filter((passage) => passage.kind === 'path').length, ageGroup).toBeGreaterThanOrEqual(12)
+      expect(passages.filter((passage) => passage.kind === 'answer').length, ageGroup).toBeGreaterThanOrEqual(10)
+      expect([...depthsOf(topic, ageGroup)].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    }
+  })
+
+  it('of every topic reach depth 3 at least, in each voice', () => {
+    const shallow = VOICES.filter(({ topic, ageGroup }) => ![1, 2, 3].every((depth) => depthsOf(topic, ageGroup).has(depth)))
+    expect(shallow.map(({ topic, ageGroup }) => `${topic.slug}/${ageGroup}`)).toEqual([])
+  })
+
+  it('lead to at least three others of the same voice, which all exist', () => {
+    for (const passage of ALL) {
+      expect(new Set(passage.leadsTo).size, passage.key).toBeGreaterThanOrEqual(3)
+      expect(passage.leadsTo, passage.key).not.toContain(passage.key)
+      for (const key of passage.leadsTo) expect(curriculum.passage(key)?.ageGroup, `${passage.key} leads to ${key}`).toBe(passage.ageGroup)
+    }
+  })
+
+  it('lead, when they leave their topic, to one it is connected with', () => {
+    for (const passage of ALL) {
+      const neighbours = [passage.topic, ...passage.topic.connections.map((connection) => connection.topic)]
+      for (const key of passage.leadsTo) expect(neighbours, `${passage.key} leads to ${key}`).toContain(curriculum.passage(key)?.topic)
+    }
+  })
+
+  it('are found by their key, which no two share', () => {
+    for (const passage of ALL) expect(curriculum.passage(passage.key)).toBe(passage)
+    expect(new Set(ALL.map((passage) => passage.key)).size).toBe(ALL.length)
+    expect(curriculum.passage('space/wonder_cubs/no-such-passage')).toBeUndefined()
+  })
+
+  it('belong to a subtopic of their topic, and each subtopic has some', () => {
+    for (const { topic, ageGroup } of VOICES) {
+      const told = new Set(curriculum.passagesOf(topic, ageGroup).map((passage) => passage.subtopic))
+      expect([...told].toSorted(), `${topic.slug}/${ageGroup}`).toEqual(topic.subtopics.map((subtopic) => subtopic.slug).toSorted())
+    }
+  })
+
+  it('are asked for in words that no other of the topic and voice uses', () => {
+    for (const { topic, ageGroup } of VOICES) {
+      const asks = curriculum.passagesOf(topic, ageGroup).map((passage) => passage.ask.toLowerCase())
+      expect(new Set(asks).size, `${topic.slug}/${ageGroup}`).toBe(asks.length)
+    }
+  })
+
+  it('read with ease at their age: 8, 12 and 16 words a sentence on average, 12, 18 and 24 at most', () => {
+    const hard = ALL.map((passage) => ({ key: passage.key, faults: tooHard(passage.sentences.join(''), passage.ageGroup) }))
+    expect(hard.filter(({ faults }) => faults.length > 0)).toEqual([])
+  })
+
+  it('say no sentence that another of the topic and voice has said', () => {
+    const repeated: string[] = []
+    for (const { topic, ageGroup } of VOICES) {
+      const said = new Map<string, string>()
+      for (const passage of curriculum.passagesOf(topic, ageGroup)) {
+        for (const sentence of passage.sentences.map((part) => part.trim().toLowerCase())) {
+          const other = said.get(sentence)
+          if (other !== undefined && other !== passage.key) repeated.push(`${other} and ${passage.key}: ${sentence}`)
+          said.set(sentence, passage.key)
+        }
+      }
+    }
+    expect(repeated).toEqual([])
+  })
+})
+
+describe('openings and phrases', () => {
+  it('greet by name, offer three ways on of depth 1, and read with ease', () => {
+    for (const { topic, ageGroup } of VOICES) {
+      const opening = curriculum.opening(topic, ageGroup)
+      const where = `${topic.slug}/${ageGroup}`
+      for (const greeting of [opening.first, opening.again]) {
+        expect(greeting, where).toContain('{name}')
+        expect(tooHard(greeting, ageGroup), where).toEqual([])
+      }
+      expect(opening.first, where).not.toBe(opening.again)
+      expect(new Set(opening.leadsTo).size, where).toBe(3)
+      for (const key of opening.leadsTo) expect(curriculum.passage(key), key).toMatchObject({ topic, ageGroup, depth: 1 })
+    }
+  })
+
+  it('of the tutor read with ease at their age', () => {
+    for (const [kind, voices] of Object.entries(curriculum.phrases)) {
+      for (const ageGroup of AGE_GROUPS) for (const phrase of voices[ageGroup]) expect(tooHard(phrase, ageGroup), `${kind}/${ageGroup}: ${phrase}`).toEqual([])
+    }
+  })
+})
+
+describe('readability', () => {
+  it('has the limits of the age groups', () => {
+    for (const ageGroup of AGE_GROUPS) expect([SENTENCE_LIMITS[ageGroup].average, SENTENCE_LIMITS[ageGroup].longest]).toEqual(LIMITS[ageGroup])
+  })
+
+  it('splits a text into sentences that join to the text', () => {
+    const text = 'Pop! Is it 3.5 metres? "Yes," said Mia. It is.'
+    expect(sentencesOf(text).join('')).toBe(text)
+    expect(sentenceLengths(text)).toEqual([1, 4, 3, 2])
+  })
+
+  it('counts words, not punctuation', () => {
+    expect(wordsOf("Don't stop – 12 ants, go!")).toEqual(["Don't", 'stop', '12', 'ants', 'go'])
+    expect(sentenceLengths('...')).toEqual([])
+  })
+})
