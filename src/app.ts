@@ -17,14 +17,15 @@ import { ISSUER, tokensOf } from './identity/tokens.ts'
 import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
 import { learningRoom } from './learning/plugin.ts'
 import { registerDocs } from './platform/http/docs.ts'
+import { registerDrain } from './platform/http/drain.ts'
 import { AppError } from './platform/http/errors.ts'
 import { idempotencyStore } from './platform/http/idempotency.ts'
 import { registerJsonBody } from './platform/http/json-body.ts'
 import { type DependencyCheck, type GaugeSource, registerObservability } from './platform/http/observability.ts'
 import { registerOpenapi } from './platform/http/openapi.ts'
 import { rateLimits } from './platform/http/rate-limits.ts'
-import { registerErrorRenderer, safeCause } from './platform/http/render-error.ts'
-import { registerCommonHeaders } from './platform/http/security-headers.ts'
+import { registerErrorRenderer, safeCause, sendError } from './platform/http/render-error.ts'
+import { registerCommonHeaders, setCommonHeaders } from './platform/http/security-headers.ts'
 import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
 import { isUuid, newId } from './platform/ids.ts'
@@ -49,6 +50,10 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     requestIdHeader: false,
+    frameworkErrors: (_error, request, reply) => {
+      setCommonHeaders(request, reply)
+      sendError(request, reply, new AppError('NOT_FOUND'))
+    },
     genReqId: (request) => {
       const given = request.headers['x-request-id']
       return typeof given === 'string' && isUuid(given) ? given : newId()
@@ -59,6 +64,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   registerCommonHeaders(app)
   registerJsonBody(app)
   registerErrorRenderer(app)
+  registerDrain(app)
 
   await registerOpenapi(app, API)
   await app.register(cors, { origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : false, exposedHeaders: EXPOSED_HEADERS, maxAge: 600 })

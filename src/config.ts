@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true')
@@ -14,6 +15,12 @@ const Pem = z
   .transform((value) => value.replaceAll('\\n', '\n'))
   .refine((value) => value.includes('PRIVATE KEY'), 'must be a private key in PEM form')
 const EncryptionKeys = List.pipe(z.array(z.string().refine((key) => Buffer.from(key, 'base64').length === 32, 'each key must be 32 bytes in base64')).min(1))
+
+const NAMED_RANGES = ['loopback', 'linklocal', 'uniquelocal']
+const isProxy = (entry: string): boolean => NAMED_RANGES.includes(entry) || isIP(entry.replace(/\/\d{1,3}$/, '')) !== 0
+const ProxyList = z
+  .string()
+  .refine((value) => value.split(',').every((entry) => isProxy(entry.trim())), 'must be true, false, a number of proxies, or addresses of proxies')
 
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
@@ -37,7 +44,7 @@ const Environment = z.object({
   APPLE_JWKS_URL: Url('http:', 'https:').default('https://appleid.apple.com/auth/keys'),
   RATE_LIMIT_MULTIPLIER: z.coerce.number().positive().default(1),
   TUTOR_PACE_MS: z.coerce.number().int().min(0).max(10_000).default(0),
-  TRUST_PROXY: z.union([Flag, z.coerce.number().int().min(1), z.string().min(1)]).default(false),
+  TRUST_PROXY: z.union([Flag, z.coerce.number().int().min(1), ProxyList]).default(false),
   CORS_ORIGINS: List.default([]),
 })
 

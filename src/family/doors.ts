@@ -29,12 +29,14 @@ export interface DoorDeps {
 }
 
 const CHILD_HEADER = 'x-child-id'
+const MAX_FAMILIAR = 50_000
 
 /**
  * The checks that every route shares, in the order of refusals: token, rate limit, child access; then, once the request
  * has its shape, the Idempotency-Key. Each route says in its configuration which apply.
  */
 export function registerDoors(app: FastifyInstance, deps: DoorDeps): void {
+  const familiar = familiarChildren()
   app.decorateRequest('caller', null as unknown as Caller)
   app.decorateRequest('child', null as unknown as ActiveChild)
   app.decorateRequest('operationId', '')
@@ -43,10 +45,12 @@ export function registerDoors(app: FastifyInstance, deps: DoorDeps): void {
   app.addHook('onRequest', async (request, reply) => {
     const { actor = 'public', childParam } = request.routeOptions.config
     if (actor !== 'public') request.caller = deps.tokens.authenticate(request.headers.authorization)
-    await countRequest(request, reply, deps)
+    await countRequest(request, reply, deps, familiar)
     if (actor === 'parent' && request.caller.childId !== undefined) throw new AppError('FORBIDDEN')
     const childId = actor === 'child' ? claimedChild(request) : childParam ? pathChild(request, childParam) : undefined
-    if (childId !== undefined) request.child = await requireChild(deps.db, request.caller.accountId, childId, deps.clock.now())
+    if (childId === undefined) return
+    request.child = await requireChild(deps.db, request.caller.accountId, childId, deps.clock.now())
+    familiar.add(limitKey(request.caller, childId))
   })
 
   const limitAttempts: preValidationAsyncHookHandler = async (request, reply) => {
@@ -74,10 +78,31 @@ export function registerDoors(app: FastifyInstance, deps: DoorDeps): void {
   })
 }
 
-async function countRequest(request: FastifyRequest, reply: FastifyReply, deps: DoorDeps): Promise<void> {
+/** Children that have been let in before, so many at most. */
+function familiarChildren() {
+  const keys = new Set<string>()
+  return {
+    has: (key: string) => keys.has(key),
+    add(key: string) {
+      if (keys.size >= MAX_FAMILIAR && !keys.has(key)) keys.clear()
+      keys.add(key)
+    },
+  }
+}
+
+/**
+ * Child endpoints are counted per child, everything else per account. Requests for children that have not been let in
+ * yet are counted together as well: a parent token that makes up children has no more requests than any other.
+ */
+async function countRequest(request: FastifyRequest, reply: FastifyReply, deps: DoorDeps, familiar: { has(key: string): boolean }): Promise<void> {
   const { limit = 'none', actor } = request.routeOptions.config
   if (limit === 'none' || limit === 'authentication' || limit === 'refresh') return
-  const key = actor === 'public' ? networkOf(request.ip) : limitKey(request.caller, actor === 'child' ? (request.caller.childId ?? header(request)) : undefined)
+  if (actor === 'public') return applyLimit(reply, await deps.limits.take(limit, networkOf(request.ip)), deps.clock)
+  const { caller } = request
+  const key = limitKey(caller, actor === 'child' ? (caller.childId ?? header(request)) : undefined)
+  if (key !== caller.accountId && caller.childId === undefined && !familiar.has(key)) {
+    applyLimit(reply, await deps.limits.take('general', `${caller.accountId}:unfamiliar`), deps.clock)
+  }
   applyLimit(reply, await deps.limits.take(limit, key), deps.clock)
 }
 

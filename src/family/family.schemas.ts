@@ -1,13 +1,19 @@
 import { z } from 'zod'
 import { DisplayName, TimeZone } from '../identity/auth.schemas.ts'
 import { LocalDateText, Timestamp } from '../platform/http/envelope.ts'
+import { NO_CONTROL_CHARACTERS } from '../platform/http/text.ts'
 import { AGE_GROUPS } from './age-groups.ts'
 
 export const AgeGroupText = z.enum(AGE_GROUPS)
-const Nameless = /^\P{Cc}*$/u
-const ChildName = z.string().trim().min(1).max(40).regex(Nameless, 'Must not contain control characters').meta({ description: 'A first name or nickname' })
+const ChildName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(40)
+  .regex(NO_CONTROL_CHARACTERS, 'Must not contain control characters')
+  .meta({ description: 'A first name or nickname' })
 const AvatarId = z.string().min(1).max(64)
-const Interests = z.array(z.string().trim().min(1).max(40).regex(Nameless, 'Must not contain control characters')).max(20)
+const Interests = z.array(z.string().trim().min(1).max(40).regex(NO_CONTROL_CHARACTERS, 'Must not contain control characters')).max(20)
 const WallClock = z
   .string()
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'Must be HH:MM')

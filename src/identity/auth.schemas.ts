@@ -1,17 +1,13 @@
 import { z } from 'zod'
 import { Timestamp } from '../platform/http/envelope.ts'
+import { NO_CONTROL_CHARACTERS } from '../platform/http/text.ts'
 import { isTimeZone } from '../platform/local-date.ts'
 
 export const MAX_PASSWORD = 128
 export const Email = z.email('Invalid email format').max(254).meta({ description: 'Compared without regard to case' })
 export const Password = z.string().min(8, 'At least 8 characters').max(MAX_PASSWORD, 'At most 128 characters')
 /** What is shown of a person; control characters have no place in a name. */
-export const DisplayName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(80)
-  .regex(/^\P{Cc}*$/u, 'Must not contain control characters')
+export const DisplayName = z.string().trim().min(1).max(80).regex(NO_CONTROL_CHARACTERS, 'Must not contain control characters')
 export const TimeZone = z.string().max(64).refine(isTimeZone, 'Unknown IANA time zone')
 const Token = z.string().min(1).max(512)
 const Agreed = z.literal(true, 'Must be agreed to')

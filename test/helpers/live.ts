@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
+import { relieved } from './pressure.ts'
 import type { TestServer } from './server.ts'
 import type { Frame, SocketClient } from './socket.ts'
 
@@ -57,9 +58,7 @@ export async function openSockets(server: TestServer): Promise<number> {
 }
 
 /** Resolves once the server sheds no load: putting a second one together in the same process stops the event loop for a while. */
-export async function calm(server: TestServer): Promise<void> {
-  while ((await server.api.get('/livez')).status !== 200) await server.deps.db.ping()
-}
+export const calm = (server: TestServer): Promise<void> => relieved(server.app)
 
 export interface SseEvent {
   readonly event: string

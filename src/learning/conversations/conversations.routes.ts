@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Data, data, Page, page, UuidParam } from '../../platform/http/envelope.ts'
 import { readIdempotencyKey } from '../../platform/http/idempotency.ts'
-import { errorBody, toAppError } from '../../platform/http/render-error.ts'
+import { errorBody, logRefusal, toAppError } from '../../platform/http/render-error.ts'
 import type { TypedApp } from '../../platform/http/typed-app.ts'
 import {
   EndedView,
@@ -136,7 +136,11 @@ async function streamTurn(request: FastifyRequest, reply: FastifyReply, send: (o
   void turn.result
     .then(
       (result) => write('message_complete', data(request, toTurnView(result))),
-      (error: unknown) => write('error', errorBody(toAppError(error), request.id, true)),
+      (thrown: unknown) => {
+        const error = toAppError(thrown)
+        logRefusal(request, error)
+        write('error', errorBody(error, request.id, true))
+      },
     )
     .finally(() => stream.end())
   markReplay(reply, turn)

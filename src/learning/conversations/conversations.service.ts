@@ -29,7 +29,7 @@ export interface ConversationsDeps {
 
 const ATTEMPTS = 8
 const NEWEST = 2_147_483_647
-const HistoryCursor = z.int().min(1)
+const HistoryCursor = z.int().min(1).max(NEWEST)
 
 export function conversationsService({ store, clock, curriculum, tutor }: ConversationsDeps) {
   async function started(child: ActiveChild, conversationId: string): Promise<StartedConversation> {

@@ -30,7 +30,8 @@ export function registerGatewayRoutes(app: TypedApp, gateway: Gateway, path: str
       response: { 101: z.undefined().meta({ description: 'Switching to the WebSocket protocol' }) },
       hide: app.prefix === '',
     },
-    handler: () => {
+    handler: (_request, reply) => {
+      reply.header('upgrade', 'websocket')
       throw new AppError('VALIDATION_ERROR', { status: 426, message: 'Upgrade to a WebSocket' })
     },
     wsHandler: (socket) => gateway.accept(socket),

@@ -57,6 +57,8 @@ export interface Gateway {
 }
 
 const MINUTE_MS = 60 * SECOND
+/** How long a peer may take to answer the close frame of a server that goes down. */
+const CLOSE_GRACE_MS = 2 * SECOND
 
 export function openGateway(deps: GatewayDeps): Gateway {
   const connections = new Set<Connection>()
@@ -86,6 +88,9 @@ export function openGateway(deps: GatewayDeps): Gateway {
       stopListeningForChildren()
       clearInterval(heartbeat)
       for (const connection of connections) connection.close(CLOSE.restart, 'restart')
+      setTimeout(() => {
+        for (const connection of connections) connection.terminate()
+      }, CLOSE_GRACE_MS).unref()
     },
     get sockets() {
       return connections.size
@@ -148,6 +153,10 @@ class Connection {
     this.#socket.close(code, reason)
   }
 
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
   cleanUp(): void {
     clearTimeout(this.#authTimer)
     this.#subscription?.close()
@@ -202,14 +211,15 @@ class Connection {
     if (caller.childId !== undefined && named !== undefined && named !== caller.childId) throw new AppError('FORBIDDEN')
     const childId = caller.childId ?? named
     if (childId === undefined) return this.close(CLOSE.malformed, 'child_id is missing')
+    // From here on the socket is closed if the child is denied, also while the query below runs.
+    this.childId = childId
     await requireChild(this.#deps.db, caller.accountId, childId, this.#deps.clock.now())
-    // A logout during the query above found no caller here yet.
+    // A logout during the query found no caller here yet.
     this.#deps.tokens.authenticate(authorization)
-    if (this.#socketsOf(childId) >= this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
+    if (this.#socketsOf(childId) > this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
     if (this.#socket.readyState !== this.#socket.OPEN) return
     clearTimeout(this.#authTimer)
     this.caller = caller
-    this.childId = childId
     this.#subscription = this.#deps.live.subscribe(childId, resume, (event) => this.#send(event))
     const { position, missed } = this.#subscription
     this.#send({ type: 'ready', ...position })

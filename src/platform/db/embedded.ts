@@ -38,6 +38,8 @@ interface Launcher {
 }
 
 const USER_NAMESPACE = ['unshare', '--user', '--map-user=65534', '--map-group=65534']
+/** Where `unshare` is; PostgreSQL's own programs are run by their full path. */
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const START_ATTEMPTS = 100
 const POLL_MS = 100
 
@@ -118,7 +120,7 @@ async function chooseLauncher(cluster: string): Promise<Launcher> {
     return uid === 0 ? inNamespace : { prefix: [], ids: { uid, gid } }
   }
   const [unshare = '', ...args] = USER_NAMESPACE
-  const namespacesWork = await run(unshare, [...args, 'true']).then(
+  const namespacesWork = await run(unshare, [...args, 'true'], { env: { PATH: SYSTEM_PATH } }).then(
     () => true,
     () => false,
   )
@@ -139,7 +141,7 @@ async function runProgram(launcher: Launcher, file: string, args: readonly strin
     await run(command, rest, {
       ...launcher.ids,
       cwd: '/',
-      env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
+      env: { PATH: SYSTEM_PATH, LC_ALL: 'C', TZ: 'UTC' },
       maxBuffer: 1 << 24,
     })
   } catch (error) {
@@ -189,7 +191,9 @@ async function findRunningServer(cluster: string): Promise<number | undefined> {
     const [pid, , , port, , , , status] = read()
     if (!pid) return undefined
     if (!isPostgres(Number(pid))) {
-      rmSync(lockFile, { force: true })
+      // The number belongs to another process by now, or to a zombie: PostgreSQL would take it for a living server. A
+      // file whose process is gone is left to PostgreSQL, which also looks for survivors of a killed one.
+      if (isAlive(Number(pid))) rmSync(lockFile, { force: true })
       return undefined
     }
     if (status?.trim() === 'ready' && (await isListening(Number(port)))) return Number(port)

@@ -38,18 +38,20 @@ async function answers(check: DependencyCheck): Promise<boolean> {
 /** /livez, /readyz and /metrics, and one log line a request that tells route, status and time: no path, no query, no body. */
 export function registerObservability(app: TypedApp, checks: readonly DependencyCheck[], gauges: readonly GaugeSource[]): void {
   const tags = ['Operations']
+  const config = { pressureHandler: () => {} }
   let draining = false
   app.addHook('preClose', async () => {
     draining = true
   })
 
-  app.get('/livez', { schema: { tags, summary: 'Is the process alive', response: { 200: z.object({ status: z.literal('ok') }) } } }, async () => ({
+  app.get('/livez', { config, schema: { tags, summary: 'Is the process alive', response: { 200: z.object({ status: z.literal('ok') }) } } }, async () => ({
     status: 'ok' as const,
   }))
 
   app.get(
     '/readyz',
     {
+      config,
       schema: {
         tags,
         summary: 'Can the server do its work',
@@ -89,7 +91,7 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
   }
   app.get(
     '/metrics',
-    { schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { 200: z.string() } } },
+    { config, schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { 200: z.string() } } },
     async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   )
 

@@ -170,8 +170,8 @@ function describeSuccess(response: OpenAPIV3.ResponseObject, method: string, isL
     ...(method === 'post' && { 'Idempotency-Replayed': header('IdempotencyReplayed') }),
   }
   if (!response.description || response.description === 'Default Response') response.description = 'Success'
-  const events = response.content?.['text/event-stream']
-  if (events) events.schema = { type: 'string', description: 'Server-sent events' }
+  const { content } = response
+  if (content?.['text/event-stream']) response.content = { ...content, 'text/event-stream': { schema: { type: 'string', description: 'Server-sent events' } } }
 }
 
 /** The errors a route gives, by status: those of its kind and those it names itself. */
@@ -238,5 +238,6 @@ function prune(document: Document): void {
     for (const child of Object.values(node)) visit(child)
   }
   visit(document.paths)
+  visit(document.components?.responses)
   for (const name of Object.keys(schemas)) if (!used.has(name)) delete schemas[name]
 }

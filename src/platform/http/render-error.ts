@@ -25,7 +25,7 @@ export function errorBody(error: AppError, requestId: string, forChild: boolean)
 /** Turns whatever was thrown into an error of the catalogue; what it does not know becomes INTERNAL_ERROR. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (hasZodFastifySchemaValidationErrors(error)) return new AppError('VALIDATION_ERROR', { details: error.validation.map(toFieldFault) })
+  if (hasZodFastifySchemaValidationErrors(error)) return new AppError('VALIDATION_ERROR', { details: error.validation.flatMap(toFieldFaults) })
   if (isDatabaseUnavailable(error)) return new AppError('SERVICE_UNAVAILABLE', { retryAfter: RETRY_WHEN_UNAVAILABLE_SECONDS, cause: error })
   const { code, statusCode } = error as Partial<FastifyError>
   if (statusCode === 503) return new AppError('SERVICE_UNAVAILABLE', { retryAfter: RETRY_WHEN_UNAVAILABLE_SECONDS, cause: error })
@@ -45,21 +45,20 @@ interface ZodValidationEntry {
   readonly params: unknown
 }
 
-function toFieldFault(entry: ZodValidationEntry): FieldFault {
+function toFieldFaults(entry: ZodValidationEntry): FieldFault[] {
   const path = entry.instancePath.split('/').filter(Boolean)
   const { issue, keys } = (entry.params ?? {}) as { issue?: { keys?: string[] }; keys?: string[] }
   if (entry.keyword === 'unrecognized_keys') {
-    const unknown = keys ?? issue?.keys ?? []
-    return { field: [...path, unknown[0] ?? ''].filter(Boolean).join('.') || 'body', message: 'Unknown field' }
+    const unknown = keys ?? issue?.keys ?? ['']
+    return unknown.map((key) => ({ field: [...path, key].filter(Boolean).join('.') || 'body', message: 'Unknown field' }))
   }
-  return { field: path.join('.') || 'body', message: entry.message ?? 'Invalid value' }
+  return [{ field: path.join('.') || 'body', message: entry.message ?? 'Invalid value' }]
 }
 
-/** Headers, status and body of an error. Logs server faults with their cause and everything else at debug level. */
+/** Headers, status and body of an error; logged. */
 export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = toAppError(thrown)
-  if (error.status >= 500) request.log.error({ err: safeCause(error.options.cause ?? error), code: error.code }, 'request failed')
-  else request.log.debug({ code: error.code, fields: error.options.details?.map((detail) => detail.field) }, 'request refused')
+  logRefusal(request, error)
   if (error.options.rateLimit) setLimitHeaders(reply, error.options.rateLimit)
   if (error.options.retryAfter !== undefined) reply.header('retry-after', String(error.options.retryAfter))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
@@ -69,6 +68,12 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(errorBody(error, request.id, forChild))
+}
+
+/** Server faults with their cause, everything else at debug level. */
+export function logRefusal(request: FastifyRequest, error: AppError): void {
+  if (error.status >= 500) request.log.error({ err: safeCause(error.options.cause ?? error), code: error.code }, 'request failed')
+  else request.log.debug({ code: error.code, fields: error.options.details?.map((detail) => detail.field) }, 'request refused')
 }
 
 /** What a log may hold of an unexpected error: names, codes and stack, never values (a database error quotes them). */

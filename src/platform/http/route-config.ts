@@ -16,6 +16,8 @@ declare module 'fastify' {
     childParam?: string
     /** Answers to an Idempotency-Key through the route's own store, not the general one. */
     ownIdempotency?: boolean
+    /** What the route does while load is being shed: probes answer all the same. */
+    pressureHandler?: () => void
     /** Refusals of the route beyond those every route of its kind has, for the documentation. */
     errors?: readonly ErrorCode[]
     /** RFC 9745 and RFC 8594: since when deprecated, and when it goes. */

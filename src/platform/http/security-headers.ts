@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import helmet from 'helmet'
 
 /** The headers that helmet sets for these options, found out once: they do not depend on the request. */
@@ -32,10 +32,15 @@ export const PAGE_HEADERS = headersOf({
   },
 })
 
+/** The headers of every answer, those that no hook sees included. */
+export function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id).headers(API_HEADERS)
+}
+
 /** What every answer carries: its request id, the headers that make browsers careful, and word of routes that will go. */
 export function registerCommonHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id).headers(API_HEADERS)
+    setCommonHeaders(request, reply)
     const { deprecated } = request.routeOptions.config
     if (deprecated) {
       reply.header('deprecation', `@${Math.floor(Date.parse(deprecated.since) / 1_000)}`)
