@@ -72,11 +72,11 @@ export function openGateway(deps: GatewayDeps): Gateway {
     for (const connection of connections) connection.beat()
   }, deps.options.heartbeatMs)
   heartbeat.unref()
-  const socketsOf = (childId: string) => [...connections].filter((connection) => connection.childId === childId).length
+  const listenersOf = (childId: string) => [...connections].filter((connection) => connection.childId === childId && connection.isListening).length
 
   return {
     accept(socket) {
-      const connection = new Connection(socket, deps, socketsOf)
+      const connection = new Connection(socket, deps, listenersOf)
       connections.add(connection)
       socket.once('close', () => {
         connections.delete(connection)
@@ -112,7 +112,7 @@ class Connection {
   childId: string | undefined
   readonly #socket: WebSocket
   readonly #deps: GatewayDeps
-  readonly #socketsOf: (childId: string) => number
+  readonly #listenersOf: (childId: string) => number
   readonly #authTimer: NodeJS.Timeout
   #subscription: Subscription | undefined
   #authenticating = false
@@ -121,10 +121,10 @@ class Connection {
   #framesSince: number
   #answeredLastBeat = true
 
-  constructor(socket: WebSocket, deps: GatewayDeps, socketsOf: (childId: string) => number) {
+  constructor(socket: WebSocket, deps: GatewayDeps, listenersOf: (childId: string) => number) {
     this.#socket = socket
     this.#deps = deps
-    this.#socketsOf = socketsOf
+    this.#listenersOf = listenersOf
     this.#framesSince = deps.clock.now()
     this.#authTimer = setTimeout(() => this.close(CLOSE.notAuthenticated, 'no auth frame'), deps.options.authTimeoutMs)
     socket.on('error', () => {})
@@ -135,6 +135,10 @@ class Connection {
       if (isBinary) this.close(CLOSE.malformed, 'binary frame')
       else void this.#receive(String(payload)).catch((error: unknown) => this.#fail(error))
     })
+  }
+
+  get isListening(): boolean {
+    return this.caller !== undefined && this.#socket.readyState === this.#socket.OPEN
   }
 
   /** Ends a socket whose peer has gone or whose token has expired; asks the others for a sign of life. */
@@ -216,8 +220,9 @@ class Connection {
     await requireChild(this.#deps.db, caller.accountId, childId, this.#deps.clock.now())
     // A logout during the query found no caller here yet.
     this.#deps.tokens.authenticate(authorization)
-    if (this.#socketsOf(childId) > this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
     if (this.#socket.readyState !== this.#socket.OPEN) return
+    // No await from here to the line that makes this one a listener: those that come together are counted one by one.
+    if (this.#listenersOf(childId) >= this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
     clearTimeout(this.#authTimer)
     this.caller = caller
     this.#subscription = this.#deps.live.subscribe(childId, resume, (event) => this.#send(event))
