@@ -79,10 +79,17 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
   const logError = (message: string) => (error: unknown) => logger.error({ err: safeCause(error) }, message)
   try {
     const keys = loadKeys(config.keys, config.dataDir)
+    // PostgreSQL comes up while the curriculum is read and indexed.
+    const opening = openStore(config, logger)
+    closers.push(() =>
+      opening.then(
+        ({ embedded }) => embedded?.stop(),
+        () => {},
+      ),
+    )
     const curriculum = loadCurriculum()
     const builtin = builtinTutor(curriculum, passageRetrieval(curriculum), config.tutorPaceMs)
-    const { url, embedded } = await openStore(config, logger)
-    if (embedded) closers.push(() => embedded.stop())
+    const { url } = await opening
     const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
     closers.push(() => db.close())
     const revocations = await openRevocations(db, url, clock, logError('listening for revoked sessions failed'))

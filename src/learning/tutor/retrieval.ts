@@ -65,7 +65,20 @@ interface Indexed {
   readonly idf: (term: string) => number
 }
 
-function indexOf(passages: readonly Passage[]): Indexed {
+/** `termOf` that works each word out once: the passages say the same few thousand words again and again. */
+function termsByWord(): (word: string) => string | null {
+  const known = new Map<string, string | null>()
+  return (word) => {
+    let term = known.get(word)
+    if (term === undefined) {
+      term = termOf(word)
+      known.set(word, term)
+    }
+    return term
+  }
+}
+
+function indexOf(passages: readonly Passage[], termFor: (word: string) => string | null): Indexed {
   const index = new MiniSearch<Passage>({
     idField: 'key',
     fields: Object.keys(BOOSTS),
@@ -75,13 +88,13 @@ function indexOf(passages: readonly Passage[]): Indexed {
       return Array.isArray(value) ? value.join(' ') : String(value)
     },
     tokenize: wordsIn,
-    processTerm: termOf,
+    processTerm: termFor,
   })
   index.addAll(passages)
   const documents = new Map<string, number>()
   for (const passage of passages) {
     const words = [passage.sentences.join(''), passage.ask, passage.about, ...passage.questions, ...passage.keywords].flatMap(wordsIn)
-    for (const term of new Set(words.map(termOf))) if (term !== null) documents.set(term, (documents.get(term) ?? 0) + 1)
+    for (const term of new Set(words.map(termFor))) if (term !== null) documents.set(term, (documents.get(term) ?? 0) + 1)
   }
   return { index, written: writtenFor(passages), idf: (term) => Math.log(1 + passages.length / (1 + (documents.get(term) ?? 0))) }
 }
@@ -98,7 +111,16 @@ function writtenFor(passages: readonly Passage[]): Map<string, Passage[]> {
 
 /** Ranked full-text search over the passages of each age group, in memory. */
 export function passageRetrieval(curriculum: Curriculum): Retrieval {
-  const indexes = new Map(AGE_GROUPS.map((ageGroup) => [ageGroup, indexOf(curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup)))]))
+  const termFor = termsByWord()
+  const indexes = new Map(
+    AGE_GROUPS.map((ageGroup) => [
+      ageGroup,
+      indexOf(
+        curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup)),
+        termFor,
+      ),
+    ]),
+  )
   return {
     isEmpty: (question) => wordsIn(question).length === 0,
     search(question, ageGroup, topic, allowed) {
