@@ -10,6 +10,8 @@ import { type LocalDate, localDateAt } from '../platform/local-date.ts'
 import { type AgeGroup, ageGroupOf, ageOn, OLDEST, YOUNGEST } from './age-groups.ts'
 
 export const MAX_CHILDREN = 20
+/** Streak freezes that every child begins with. */
+const FIRST_FREEZES = 2
 const PIN_TRIES = 5
 const PIN_BLOCK_MS = 15 * MINUTE
 
@@ -108,7 +110,8 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
       const timezone = await timezoneOf(db.prisma, parentId)
       checkBirthDate(input.birth_date, timezone)
       const pinHash = input.pin ? await hashSecret(input.pin) : null
-      const at = new Date(clock.now())
+      const now = clock.now()
+      const at = new Date(now)
       const child = await db.transaction(async (tx) => {
         await tx.$queryRaw`SELECT 1 FROM parents WHERE id = ${parentId}::uuid FOR UPDATE`
         const known = await tx.child.findUnique({ where: { id: operationId } })
@@ -128,6 +131,7 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
             createdAt: at,
             updatedAt: at,
             learner: { create: {} },
+            freezeEntries: { create: { reason: 'start', amount: FIRST_FREEZES, day: new Date(localDateAt(now, timezone)), createdAt: at } },
             wallet: { create: {} },
           },
         })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { badgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../../src/learning/rewards/badges.ts'
+import { type Badge, badgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../../src/learning/rewards/badges.ts'
 import { badgeRewards } from '../../src/learning/rewards/rewards.ts'
+import { milestonesPassed, streakBadgeId } from '../../src/learning/rewards/streak.ts'
 import { anySlug, curriculum, topicNamed } from '../helpers/curriculum.ts'
 
 const catalogue = badgeCatalogue(curriculum)
@@ -47,7 +48,7 @@ describe('badges', () => {
     for (const topic of curriculum.topics) for (const id of depthBadges(topic, 0, 10)) expect(catalogue.get(id)?.id).toBe(id)
     for (const turns of [10, 100, 500, 1000]) expect(catalogue.get(`curious_mind_${turns}`)?.id).toBe(`curious_mind_${turns}`)
     expect([...CURIOUS_MIND_TURNS]).toEqual([10, 100, 500, 1000])
-    expect(catalogue.size).toBe(curriculum.topics.length * 3 + 2 + 4)
+    expect(catalogue.get('space_explorer_4')).toBeUndefined()
   })
 
   it('are named and described as the contract shows them', () => {
@@ -61,7 +62,12 @@ describe('badges', () => {
   })
 
   it('have a name, a description and an icon each, and no two the same name', () => {
-    const badges = [...catalogue.values()]
+    const ids = [
+      ...curriculum.topics.flatMap((topic) => depthBadges(topic, 0, 10)),
+      ...CURIOUS_MIND_TURNS.map((turns) => `curious_mind_${turns}`),
+      ...milestonesPassed(3_000).map(streakBadgeId),
+    ]
+    const badges = [...new Set(ids)].map((id) => catalogue.get(id) as Badge)
     for (const badge of badges) {
       expect(badge.description).toMatch(/\S/)
       expect(badge.icon).toMatch(/^badge_[a-z]+(_[a-z]+)*$/)

@@ -6,7 +6,7 @@ import type { LocalDate } from '../../platform/local-date.ts'
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
 import type { LiveEvents } from '../gateway/live-events.ts'
 import { bookingsFor, LONGEST_GAP_MS } from '../progress/time-budget.ts'
-import type { Badge } from '../rewards/badges.ts'
+import type { BadgeCatalogue } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { starsFor } from '../rewards/stars.ts'
 import { toRewardView } from './conversations.schemas.ts'
@@ -46,7 +46,7 @@ export interface EndingDeps {
   readonly clock: Clock
   readonly curriculum: Curriculum
   readonly live: LiveEvents
-  readonly badges: ReadonlyMap<string, Badge>
+  readonly badges: BadgeCatalogue
 }
 
 const THINGS_NAMED = 3

@@ -7,9 +7,11 @@ import { mapStateOf } from '../constellation/map-state.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
 import type { LiveEvents } from '../gateway/live-events.ts'
+import { evidenceOf } from '../progress/growth.ts'
 import { bookingsFor, timeRefusal, timeSince } from '../progress/time-budget.ts'
-import { type Badge, CURIOUS_MIND_TURNS, depthBadges } from '../rewards/badges.ts'
+import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
+import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
 import type { TutorChoice, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
 import { asStoredChoices, type Message } from './conversation.ts'
 import { toMessageView, toRewardView } from './conversations.schemas.ts'
@@ -45,7 +47,7 @@ export interface TurnsDeps {
   readonly curriculum: Curriculum
   readonly tutor: TutorModel
   readonly live: LiveEvents
-  readonly badges: ReadonlyMap<string, Badge>
+  readonly badges: BadgeCatalogue
   readonly box: CryptoBox
 }
 
@@ -90,9 +92,11 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
       const resumes = pending !== undefined && pending.content === content && pending.selectedChoiceIndex === choiceIndex
       const begun: BegunTurn = { messageId: resumes ? pending.id : newId(), leaseToken: newId(), isNew: !resumes, content, choiceIndex }
       const gapMs = timeSince(conversation.lastTurnAt ?? conversation.startedAt, now, child.timezone).reduce((sum, part) => sum + part.ms, 0)
-      const bookings = bookingsFor(context, now, child, conversation.topicId, resumes ? 0 : 1)
-      if (await store.begin(child, context, begun, key, bookings, gapMs, now))
-        return { child, context, begun, choice, createdAt: resumes ? pending.createdAt : now }
+      const days = bookingsFor(context, now, child, conversation.topicId, resumes ? 0 : 1)
+      const streakDays = resumes ? context.streakDays : context.streakDays && withDay(context.streakDays, child.today)
+      const freezes = streakDays && streakDays !== context.streakDays ? freezesForCounting(child.today, streakDays, context.freezes) : []
+      if (await store.begin(child, context, begun, key, { days, gapMs, freezes }, now))
+        return { child, context, begun, choice, createdAt: resumes ? pending.createdAt : now, streak: streakDays ? streakAt(child.today, streakDays) : 0 }
     }
     throw new AppError('CONFLICT', { message: 'Too many things happen at once in this conversation', retryAfter: 1 })
   }
@@ -103,10 +107,13 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
     readonly begun: BegunTurn
     readonly choice: TutorChoice | undefined
     readonly createdAt: number
+    /** The streak with this turn counted; 0 when an earlier turn of the day has seen to it. */
+    readonly streak: number
   }
 
   /** Lets the tutor speak while the lease is kept, stores the reply, then tells of it. */
-  async function carryOut({ child, context, begun, choice, createdAt }: Begun, onChunk: (chunk: string) => void): Promise<TurnResult> {
+  async function carryOut(accepted: Begun, onChunk: (chunk: string) => void): Promise<TurnResult> {
+    const { child, context, begun, choice } = accepted
     const { conversation } = context
     const topic = curriculum.topic(conversation.topicId) as Topic
     const map = mapStateOf(child, context.progress)
@@ -127,7 +134,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         live.publish(child.id, { type: 'message_chunk', conversation_id: conversation.id, chunk, chunk_index: index })
         onChunk(chunk)
       })
-      const result = await finish(context, begun, topic, map, reply, createdAt)
+      const result = await finish(accepted, topic, map, reply)
       live.publish(child.id, { type: 'message_complete', conversation_id: conversation.id, message: toMessageView(result.reply) })
       for (const reward of result.rewards) live.publish(child.id, { type: 'reward_earned', reward: toRewardView(reward) })
       return result
@@ -140,12 +147,15 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
     }
   }
 
-  async function finish(context: TurnContext, begun: BegunTurn, topic: Topic, map: MapState, reply: TutorReply, createdAt: number): Promise<TurnResult> {
+  async function finish({ child, context, begun, createdAt, streak }: Begun, topic: Topic, map: MapState, reply: TutorReply): Promise<TurnResult> {
     const { conversation } = context
+    const isOwnWords = begun.choiceIndex === null
+    const newFrom = (topicId: string) => (map.progress.get(topicId)?.talked ? (map.progress.get(topicId)?.depth ?? 0) + 1 : 0)
     const { passage, onTopic, model } = reply.signals
-    const points = conversation.points + pointsOf(begun.choiceIndex !== null ? 'choice' : onTopic ? 'on_topic_question' : 'off_topic')
+    const points = conversation.points + pointsOf(!isOwnWords ? 'choice' : onTopic ? 'on_topic_question' : 'off_topic')
     const depth = depthOf(points)
-    const crossed = passage && passage.topic !== topic && isUnlocked(passage.topic, map) ? [{ id: passage.topic.id, depth: 0 }] : []
+    const crossed =
+      passage && passage.topic !== topic && isUnlocked(passage.topic, map) ? [{ id: passage.topic.id, depth: 0, newFrom: newFrom(passage.topic.id) }] : []
     const now = clock.now()
     const replyId = newId()
     const earned = await store.finish(
@@ -161,8 +171,11 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         depth,
         depthIncreased: depth > conversation.depth,
         told: passage ? [...conversation.told, passage.key] : conversation.told,
-        topics: [{ id: topic.id, depth }, ...crossed],
+        topics: [{ id: topic.id, depth, newFrom: newFrom(topic.id) }, ...crossed],
+        day: child.today,
+        evidence: onTopic ? evidenceOf(begun.content, isOwnWords, passage !== undefined && passage.topic !== topic) : [],
         badges: [
+          ...milestonesPassed(streak).map((days) => ({ id: streakBadgeId(days), turns: 0 })),
           ...depthBadges(topic, conversation.depth, depth).map((id) => ({ id, turns: 0 })),
           ...CURIOUS_MIND_TURNS.filter((turns) => turns > context.learnerTurns).map((turns) => ({ id: `curious_mind_${turns}`, turns })),
         ],
@@ -179,7 +192,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         choices: null,
         model: null,
         createdAt,
-        isFreeForm: begun.choiceIndex === null,
+        isFreeForm: isOwnWords,
         selectedChoiceIndex: begun.choiceIndex,
       },
       reply: { ...common, id: replyId, role: 'assistant', content: reply.text, choices: asStoredChoices(reply.choices), model, createdAt: now },

@@ -1,8 +1,12 @@
 import type { ActiveChild } from '../../family/child-access.ts'
 import { DAY, type Instant, SECOND } from '../../platform/clock.ts'
 import type { Database, Statement } from '../../platform/db/database.ts'
+import type { LocalDate } from '../../platform/local-date.ts'
 import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
+import type { Evidence } from '../progress/growth.ts'
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
+import type { FreezeChange, StreakDays } from '../rewards/streak.ts'
+import { type StreakDates, streakDates, streakDaysOf } from '../rewards/streak-days.ts'
 import type { TutorChoice } from '../tutor/tutor-model.ts'
 import {
   asStoredChoices,
@@ -32,8 +36,14 @@ export interface TurnKey {
 export interface TurnContext extends LastEvent {
   readonly conversation: Conversation
   readonly learnerTurns: number
+  /** Streak freezes in hand. */
+  readonly freezes: number
   readonly bookedTodayMs: number
   readonly progress: ProgressPairs
+  /** Read until a finished turn of today has seen to the streak. */
+  readonly streakDays: StreakDays | undefined
+  /** The spark the conversation is about, as age_group/id. */
+  readonly sparkKey: string | null
   /** The child's message that has no reply yet. */
   readonly pending: Message | undefined
   /** What the key was used for before, within its lifetime. */
@@ -43,7 +53,9 @@ export interface TurnContext extends LastEvent {
 const CONTEXT: Statement = {
   name: 'turns.context',
   text: `
-    SELECT ${CONVERSATION_COLUMNS}, l.last_event_at, l.last_topic_id, l.child_turns AS learner_turns,
+    SELECT ${CONVERSATION_COLUMNS}, l.last_event_at, l.last_topic_id, l.child_turns AS learner_turns, l.freezes,
+      (SELECT s.spark_key FROM daily_sparks s WHERE s.id = c.spark_id) AS spark_key,
+      CASE WHEN l.streak_day = $3::date THEN NULL ELSE ${streakDates('$2')} END AS streak_dates,
       ${bookedOn('$2', '$3::date')} AS booked_today_ms, ${progressPairs('$2')} AS progress,
       CASE WHEN m.id IS NULL THEN NULL ELSE json_build_object('content', m.content, 'selected_choice_index', m.selected_choice_index,
         'is_free_form', m.is_free_form, 'created_at', m.created_at) END AS pending,
@@ -66,8 +78,11 @@ const BEGIN: Statement = {
         AND (lease_until IS NULL OR lease_until <= $5)
       FOR UPDATE
     ), learner AS (
-      UPDATE learners l SET last_event_at = greatest(l.last_event_at, $5), last_topic_id = $7 FROM conversation c
-      WHERE l.child_id = c.child_id AND l.last_event_at IS NOT DISTINCT FROM $6 RETURNING l.child_id
+      UPDATE learners l SET last_event_at = greatest(l.last_event_at, $5), last_topic_id = $7, freezes = l.freezes + $27 FROM conversation c
+      WHERE l.child_id = c.child_id AND l.last_event_at IS NOT DISTINCT FROM $6 AND l.freezes = $28 RETURNING l.child_id
+    ), freezes AS (
+      INSERT INTO freeze_ledger (child_id, reason, amount, day, created_at)
+      SELECT l.child_id, f.reason, f.amount, f.day, $5 FROM learner l, unnest($24::text[], $25::int[], $26::date[]) AS f(reason, amount, day)
     ), taken AS (
       UPDATE conversations c SET lease_token = $8, lease_until = $9, pending_message_id = $10, last_turn_at = $5, time_ms = c.time_ms + $11,
         next_seq = c.next_seq + $12
@@ -98,13 +113,22 @@ const FINISH: Statement = {
       INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at)
       SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14 FROM conversation
     ), learner AS (
-      UPDATE learners l SET child_turns = l.child_turns + 1 FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
+      UPDATE learners l SET child_turns = l.child_turns + 1, streak_day = $20::date FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
     ), progress AS (
       INSERT INTO topic_progress AS p (child_id, topic_id, depth, conversations_count, talked_at, last_interaction)
       SELECT c.child_id, t.topic_id, t.depth, CASE WHEN t.position = 1 AND c.child_turns = 1 THEN 1 ELSE 0 END, $14, $14
       FROM conversation c, unnest($15::uuid[], $16::int[]) WITH ORDINALITY AS t(topic_id, depth, position)
       ON CONFLICT (child_id, topic_id) DO UPDATE SET depth = greatest(p.depth, excluded.depth), talked_at = coalesce(p.talked_at, excluded.talked_at),
         conversations_count = p.conversations_count + excluded.conversations_count, last_interaction = excluded.last_interaction
+    ), steps AS (
+      INSERT INTO depth_steps (child_id, topic_id, depth, reached_at, message_id)
+      SELECT c.child_id, t.topic_id, step, $14, $12::uuid
+      FROM conversation c, unnest($15::uuid[], $16::int[], $19::int[]) AS t(topic_id, depth, from_depth), generate_series(t.from_depth, t.depth) AS step
+      ON CONFLICT DO NOTHING
+    ), evidence AS (
+      INSERT INTO growth_evidence (message_id, skill, child_id, day, weight)
+      SELECT $12::uuid, e.skill, c.child_id, $20::date, e.weight FROM conversation c, unnest($21::text[], $22::real[]) AS e(skill, weight)
+      ON CONFLICT DO NOTHING
     ), earned AS (
       INSERT INTO badges (child_id, badge_id, conversation_id, message_id, earned_at)
       SELECT l.child_id, b.id, $1::uuid, $7::uuid, $14 FROM learner l, unnest($17::text[], $18::int[]) AS b(id, turns) WHERE l.child_turns >= b.turns
@@ -144,8 +168,10 @@ export interface FinishedTurn {
   readonly depth: number
   readonly depthIncreased: boolean
   readonly told: readonly string[]
-  /** Topics talked in, the conversation's first, with the depth reached there. */
-  readonly topics: readonly { readonly id: string; readonly depth: number }[]
+  /** Topics talked in, the conversation's first, with the depth reached there and the first depth that is new. */
+  readonly topics: readonly { readonly id: string; readonly depth: number; readonly newFrom: number }[]
+  readonly day: LocalDate
+  readonly evidence: readonly Evidence[]
   /** Badges with the number of child turns each needs. */
   readonly badges: readonly { readonly id: string; readonly turns: number }[]
 }
@@ -163,6 +189,9 @@ type ContextRow = ConversationRow & {
   last_event_at: Date | null
   last_topic_id: string | null
   learner_turns: number
+  freezes: number
+  spark_key: string | null
+  streak_dates: StreakDates | null
   booked_today_ms: number
   progress: ProgressPairs
   pending: PendingRow | null
@@ -190,6 +219,9 @@ export function turnsStore(db: Database) {
         lastEventAt: row.last_event_at?.getTime() ?? null,
         lastTopicId: row.last_topic_id,
         learnerTurns: row.learner_turns,
+        freezes: row.freezes,
+        sparkKey: row.spark_key,
+        streakDays: row.streak_dates ? streakDaysOf(row.streak_dates) : undefined,
         bookedTodayMs: row.booked_today_ms,
         progress: row.progress,
         pending: pending
@@ -205,11 +237,11 @@ export function turnsStore(db: Database) {
       context: TurnContext,
       turn: BegunTurn,
       key: TurnKey | undefined,
-      bookings: readonly DayBooking[],
-      gapMs: number,
+      booked: { readonly days: readonly DayBooking[]; readonly gapMs: number; readonly freezes: readonly FreezeChange[] },
       now: Instant,
     ): Promise<boolean> {
       const { conversation } = context
+      const { freezes } = booked
       const rows = await db.query(BEGIN, [
         ...[
           conversation.id,
@@ -220,9 +252,20 @@ export function turnsStore(db: Database) {
           instantParam(context.lastEventAt),
           conversation.topicId,
         ],
-        ...[turn.leaseToken, new Date(now + LEASE_MS), turn.messageId, gapMs, turn.isNew ? 1 : 0, turn.content, turn.choiceIndex === null, turn.choiceIndex],
+        ...[
+          turn.leaseToken,
+          new Date(now + LEASE_MS),
+          turn.messageId,
+          booked.gapMs,
+          turn.isNew ? 1 : 0,
+          turn.content,
+          turn.choiceIndex === null,
+          turn.choiceIndex,
+        ],
         ...[key?.scope ?? null, key?.key ?? null, key?.fingerprints[0] ?? null, new Date(now - KEY_LIFETIME_MS)],
-        ...bookingValues(bookings),
+        ...bookingValues(booked.days),
+        ...[freezes.map((change) => change.reason), freezes.map((change) => change.amount), freezes.map((change) => change.day)],
+        ...[freezes.reduce((sum, change) => sum + change.amount, 0), context.freezes],
       ])
       return rows.length === 1
     },
@@ -235,6 +278,8 @@ export function turnsStore(db: Database) {
         ...[turn.messageId, finished.depthIncreased, new Date(now)],
         ...[finished.topics.map((topic) => topic.id), finished.topics.map((topic) => topic.depth)],
         ...[finished.badges.map((badge) => badge.id), finished.badges.map((badge) => badge.turns)],
+        ...[finished.topics.map((topic) => topic.newFrom), finished.day],
+        ...[finished.evidence.map((item) => item.skill), finished.evidence.map((item) => item.weight)],
       ])
       return row?.earned
     },

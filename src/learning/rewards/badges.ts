@@ -1,10 +1,17 @@
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
+import { streakBadgeDays } from './streak.ts'
 
 export interface Badge {
   readonly id: string
   readonly name: string
   readonly description: string
   readonly icon: string
+}
+
+/** Badges by their ids. */
+export interface BadgeCatalogue {
+  /** Undefined for an id that no rule gives (any more). */
+  get(id: string): Badge | undefined
 }
 
 /** Topic depths that make an explorer of the first, second and third rank. */
@@ -14,8 +21,25 @@ export const CURIOUS_MIND_TURNS = [10, 100, 500, 1000] as const
 
 const ROMAN = ['I', 'II', 'III', 'IV']
 
-/** Every badge that turns can earn, by id. */
-export function badgeCatalogue(curriculum: Curriculum): ReadonlyMap<string, Badge> {
+const STREAK_NAMES: Readonly<Record<number, string>> = {
+  3: 'Three in a Row',
+  7: 'Week of Wonder',
+  14: 'Two Week Wonder',
+  30: 'Month of Ideas',
+  50: 'Fifty Days',
+  100: 'Hundred Days',
+  365: 'Year of Thinking',
+}
+
+function streakBadge(id: string): Badge | undefined {
+  const days = streakBadgeDays(id)
+  if (days === undefined) return undefined
+  const name = STREAK_NAMES[days] ?? `${Math.floor(days / 365)} Years of Thinking`
+  return { id, name, description: `Kept a streak of ${days} days`, icon: 'badge_streak' }
+}
+
+/** Every badge there is, by id. Those of streaks go on for ever, a year at a time. */
+export function badgeCatalogue(curriculum: Curriculum): BadgeCatalogue {
   const explorers = curriculum.topics.flatMap((topic) =>
     EXPLORER_DEPTHS.map((depth, rank) => ({
       id: `${topic.slug}_explorer_${rank + 1}`,
@@ -36,7 +60,8 @@ export function badgeCatalogue(curriculum: Curriculum): ReadonlyMap<string, Badg
     description: `Asked and chose ${turns} times`,
     icon: 'badge_curious_mind',
   }))
-  return new Map([...explorers, ...thinkers, ...minds].map((badge) => [badge.id, badge]))
+  const known = new Map([...explorers, ...thinkers, ...minds].map((badge) => [badge.id, badge]))
+  return { get: (id) => known.get(id) ?? streakBadge(id) }
 }
 
 /** The badges for a conversation that went from one depth to a larger one. Some may be owned already. */
