@@ -16,6 +16,7 @@ import { authService } from './identity/auth.service.ts'
 import { ISSUER, tokensOf } from './identity/tokens.ts'
 import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
 import { learningRoom } from './learning/plugin.ts'
+import { ownsItem } from './learning/rewards/shop.service.ts'
 import { registerDocs } from './platform/http/docs.ts'
 import { registerDrain } from './platform/http/drain.ts'
 import { AppError } from './platform/http/errors.ts'
@@ -90,7 +91,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   const room = learningRoom({ ...deps, tokens, limits, onError })
   const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
   const parents = parentsService(db, clock)
-  const children = childrenService({ db, clock, tokens, revocations, knownTopics: new Set(deps.curriculum.topics.map((topic) => topic.id)) })
+  const children = childrenService({ db, clock, tokens, revocations, ownsItem, knownTopics: new Set(deps.curriculum.topics.map((topic) => topic.id)) })
 
   registerDoors(app, { db, clock, tokens, limits, idempotency: idempotencyStore(db, clock, deps.box) })
   registerObservability(app, dependencyChecks(deps), gauges(room.gateway, deps))

@@ -8,6 +8,7 @@ import { type SigningKey, signingKey } from './identity/tokens.ts'
 import { type Curriculum, loadCurriculum } from './learning/curriculum/curriculum.ts'
 import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gateway.ts'
 import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
+import { loadShop, type ShopCatalogue } from './learning/rewards/shop.catalogue.ts'
 import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
 import { passageRetrieval } from './learning/tutor/retrieval.ts'
 import type { TutorModel } from './learning/tutor/tutor-model.ts'
@@ -35,6 +36,7 @@ export interface Deps {
   readonly revocations: Revocations
   readonly oauth: OauthVerifier
   readonly curriculum: Curriculum
+  readonly shop: ShopCatalogue
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
   readonly live: LiveEvents
@@ -88,6 +90,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       ),
     )
     const curriculum = loadCurriculum()
+    const shop = loadShop()
     const builtin = builtinTutor(curriculum, passageRetrieval(curriculum), config.tutorPaceMs)
     const { url } = await opening
     const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
@@ -107,6 +110,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       mailer,
       revocations,
       curriculum,
+      shop,
       builtin,
       close,
       counters: redis ? countersWithFallback(redisCounters(redis, clock), ownCounters) : ownCounters,

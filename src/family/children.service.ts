@@ -56,6 +56,8 @@ export interface ChildrenDeps {
   readonly revocations: Revocations
   /** Ids of every topic, for checking restrictions. */
   readonly knownTopics: ReadonlySet<string>
+  /** Whether a child has bought an item of the shop. */
+  readonly ownsItem: (tx: Transaction, childId: string, itemId: string) => Promise<boolean>
 }
 
 // One statement counts the failure or clears it, so that parallel guesses cannot slip past the limit.
@@ -70,7 +72,7 @@ const COUNT_PIN_TRY: Statement = {
     RETURNING failures`,
 }
 
-export function childrenService({ db, clock, tokens, revocations, knownTopics }: ChildrenDeps) {
+export function childrenService({ db, clock, tokens, revocations, knownTopics, ownsItem }: ChildrenDeps) {
   const profileOf = (child: Child, timezone: string): ChildProfile => {
     const birthDate = child.birthDate.toISOString().slice(0, 10)
     return { child, birthDate, ageGroup: ageGroupOf(ageOn(localDateAt(clock.now(), timezone), birthDate)) }
@@ -90,7 +92,12 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
   function checkSettings(changes: ChildChanges): void {
     const unknown = changes.settings?.restricted_topics?.find((id) => !knownTopics.has(id))
     if (unknown !== undefined) throw invalidField('settings.restricted_topics', 'Names a topic that does not exist')
-    if (changes.avatar_id !== undefined && !FREE_AVATARS.includes(changes.avatar_id)) throw invalidField('avatar_id', 'Not an avatar this child may wear')
+  }
+
+  /** A free avatar, or one the child has bought. */
+  async function checkAvatar(tx: Transaction, childId: string, avatarId: string | undefined): Promise<void> {
+    if (avatarId === undefined || FREE_AVATARS.includes(avatarId)) return
+    if (!avatarId.startsWith('avatar_') || !(await ownsItem(tx, childId, avatarId))) throw invalidField('avatar_id', 'Not an avatar this child may wear')
   }
 
   /** Bedtime has a start and an end that differ, or neither, once the change is applied to what is there. */
@@ -116,6 +123,7 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
         await tx.$queryRaw`SELECT 1 FROM parents WHERE id = ${parentId}::uuid FOR UPDATE`
         const known = await tx.child.findUnique({ where: { id: operationId } })
         if (known) return known
+        await checkAvatar(tx, operationId, input.avatar_id)
         if ((await tx.child.count({ where: { parentId } })) >= MAX_CHILDREN) {
           throw new AppError('UNPROCESSABLE_ENTITY', { message: `A family has at most ${MAX_CHILDREN} children here` })
         }
@@ -155,6 +163,7 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics }:
           SELECT bedtime_start, bedtime_end, birth_date::text FROM children WHERE id = ${childId}::uuid FOR UPDATE`
         if (!current) throw new AppError('CHILD_ACCESS_DENIED')
         checkBedtime(changes, current)
+        await checkAvatar(tx, childId, changes.avatar_id)
         if (changes.birth_date !== undefined && changes.birth_date !== current.birth_date) checkBirthDate(changes.birth_date, timezone)
         if (changes.pin !== undefined) {
           await revokeSessions(tx, revocations, { childId }, 'pin_changed', now)

@@ -5,6 +5,8 @@ import type { CryptoBox } from '../platform/crypto-box.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { RateLimits } from '../platform/http/rate-limits.ts'
 import type { TypedApp } from '../platform/http/typed-app.ts'
+import { registerBrainSparkRoutes } from './brain-spark/brain-spark.routes.ts'
+import { brainSparkService } from './brain-spark/brain-spark.service.ts'
 import { registerConstellationRoutes } from './constellation/constellation.routes.ts'
 import { constellationService } from './constellation/constellation.service.ts'
 import { registerConversationRoutes } from './conversations/conversations.routes.ts'
@@ -17,7 +19,16 @@ import type { Curriculum } from './curriculum/curriculum.ts'
 import { registerGatewayRoutes } from './gateway/gateway.routes.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway/gateway.ts'
 import type { LiveEvents } from './gateway/live-events.ts'
+import { registerProgressRoutes } from './progress/progress.routes.ts'
+import { progressService } from './progress/progress.service.ts'
 import { badgeCatalogue } from './rewards/badges.ts'
+import { registerRewardsRoutes } from './rewards/rewards.routes.ts'
+import { rewardsService } from './rewards/rewards.service.ts'
+import type { ShopCatalogue } from './rewards/shop.catalogue.ts'
+import { registerShopRoutes } from './rewards/shop.routes.ts'
+import { shopService } from './rewards/shop.service.ts'
+import { registerStreakRoutes } from './rewards/streaks.routes.ts'
+import { streaksService } from './rewards/streaks.service.ts'
 import type { BuiltinTutor } from './tutor/builtin.ts'
 import type { TutorModel } from './tutor/tutor-model.ts'
 
@@ -29,6 +40,7 @@ export interface LearningDeps {
   readonly limits: RateLimits
   readonly box: CryptoBox
   readonly curriculum: Curriculum
+  readonly shop: ShopCatalogue
   /** Greets, and speaks wherever no other model does. */
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
@@ -49,10 +61,12 @@ export interface LearningRoom {
 
 /** Puts the learning product together. */
 export function learningRoom(deps: LearningDeps): LearningRoom {
-  const { db, clock, curriculum, live } = deps
+  const { db, clock, curriculum, live, shop: shopCatalogue } = deps
   const badges = badgeCatalogue(curriculum)
   const turns = turnsService({ ...deps, store: turnsStore(db), badges })
-  const conversations = conversationsService({ clock, curriculum, store: conversationsStore(db), tutor: deps.builtin })
+  const sparks = brainSparkService({ db, clock, curriculum, live })
+  const streaks = streaksService({ db, clock, live, badges })
+  const conversations = conversationsService({ clock, curriculum, store: conversationsStore(db), tutor: deps.builtin, sparks })
   const ending = endingService({ db, clock, curriculum, live, badges })
   const constellation = constellationService(db, curriculum)
   const gateway = openGateway({ ...deps, turns, options: deps.gateway })
@@ -61,6 +75,11 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
     registerRoutes(app) {
       registerConstellationRoutes(app, constellation)
       registerConversationRoutes(app, conversations, turns, ending)
+      registerBrainSparkRoutes(app, sparks)
+      registerStreakRoutes(app, streaks)
+      registerProgressRoutes(app, progressService(db, curriculum))
+      registerRewardsRoutes(app, rewardsService(db, badges, shopCatalogue))
+      registerShopRoutes(app, shopService(db, clock, shopCatalogue), shopCatalogue)
     },
     registerGateway: (app, path) => registerGatewayRoutes(app, gateway, path),
     drain: () => turns.drain(),

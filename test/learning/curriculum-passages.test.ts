@@ -3,18 +3,10 @@ import { AGE_GROUPS } from '../../src/family/age-groups.ts'
 import { SENTENCE_LIMITS, sentenceLengths, sentencesOf, wordsOf } from '../../src/learning/content/readability.ts'
 import type { Topic } from '../../src/learning/curriculum/curriculum.ts'
 import { curriculum, topicNamed, VOICES } from '../helpers/curriculum.ts'
+import { LIMITS, tooHard } from '../helpers/readability.ts'
 
 const ALL = VOICES.flatMap(({ topic, ageGroup }) => curriculum.passagesOf(topic, ageGroup))
-const LIMITS = { wonder_cubs: [8, 12], curious_explorers: [12, 18], mind_masters: [16, 24] } as const
 const depthsOf = (topic: Topic, ageGroup: (typeof AGE_GROUPS)[number]) => new Set(curriculum.passagesOf(topic, ageGroup).map((passage) => passage.depth))
-
-/** What is wrong with a text for readers of an age, in words; nothing when it reads with ease. */
-function tooHard(text: string, ageGroup: (typeof AGE_GROUPS)[number]): string[] {
-  const [average, longest] = LIMITS[ageGroup]
-  const lengths = sentenceLengths(text)
-  const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length
-  return [...(mean > average ? [`average ${mean.toFixed(1)}`] : []), ...(Math.max(...lengths) > longest ? [`longest ${Math.max(...lengths)}`] : [])]
-}
 
 describe('passages', () => {
   it.each(['space', 'animals'])('of %s are 12 of the path and 10 answers at least, at every depth, in each voice', (slug) => {

@@ -62,6 +62,25 @@ export const PassageSource = z.strictObject({
 })
 export type PassageSource = z.infer<typeof PassageSource>
 
+export const SPARK_TYPES = ['what_if', 'why', 'how_would_you', 'would_you_rather', 'imagine', 'compare'] as const
+
+/** One question of a day, in the voice of an age group. */
+export const SparkSource = z.strictObject({
+  id: Slug,
+  type: z.enum(SPARK_TYPES),
+  topic: Slug,
+  icon: Icon,
+  question: Line.max(160),
+  hints: z.tuple([Line.max(110), Line.max(110)]),
+  /** Said after the child's own answer, whatever it was. */
+  reply: Line.max(420),
+  /** "topic/id" of the passages the choices lead to, in the same age group. */
+  leads_to: z.array(z.string().regex(/^[a-z0-9-]+\/[a-z0-9-]+$/)).length(3),
+})
+export type SparkSource = z.infer<typeof SparkSource>
+export const SparkFile = z.strictObject({ wonder_cubs: z.array(SparkSource), curious_explorers: z.array(SparkSource), mind_masters: z.array(SparkSource) })
+export type SparkFile = z.infer<typeof SparkFile>
+
 /** How a conversation begins. `{name}` is the child's first name. */
 export const OpeningSource = z.strictObject({
   first: Line.max(400),

@@ -33,6 +33,9 @@ export interface Conversation {
   readonly leaseUntil: Instant | null
 }
 
+/** Stands among the passages told once the child has answered the spark of the conversation. */
+export const SPARK_ANSWERED = 'spark'
+
 export const asStoredChoices = (choices: readonly TutorChoice[]) => choices.map(({ text, icon }, index) => ({ index, text, icon }))
 
 /** The columns of a conversation, for `conversationOf`. */

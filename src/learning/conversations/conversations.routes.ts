@@ -5,6 +5,8 @@ import { readIdempotencyKey } from '../../platform/http/idempotency.ts'
 import { errorBody, logRefusal, toAppError } from '../../platform/http/render-error.ts'
 import type { TypedApp } from '../../platform/http/typed-app.ts'
 import {
+  ConversationsQuery,
+  ConversationView,
   EndedView,
   HistoryQuery,
   MessageView,
@@ -12,6 +14,7 @@ import {
   StartBody,
   StartedView,
   TurnView,
+  toConversationView,
   toEndedView,
   toMessageView,
   toTurnView,
@@ -32,16 +35,37 @@ export function registerConversationRoutes(app: TypedApp, conversations: Convers
       schema: {
         tags,
         summary: 'Start a conversation',
-        description: 'The tutor greets the child by name and offers three choices. A locked topic answers 422 with the way to it as child_message.',
+        description:
+          "The tutor greets the child by name and offers three choices. A locked topic answers 422 with the way to it as child_message. A `brain_spark` opens with today's question, " +
+          'and is what completes the spark.',
         body: StartBody,
         response: { 201: Data(StartedView) },
       },
     },
     async (request, reply) => {
       const { topic_id, conversation_type } = request.body
-      const { conversationId, topic, opening, depth } = await conversations.start(request.child, request.operationId, topic_id, conversation_type)
+      const subject = { type: conversation_type, topicId: topic_id }
+      const { conversationId, topic, opening, depth } = await conversations.start(request.child, request.operationId, subject)
       const view = { conversation_id: conversationId, topic: { id: topic.id, name: topic.name }, opening_message: toMessageView(opening), depth_level: depth }
       return reply.status(201).send(data(request, view))
+    },
+  )
+
+  app.get(
+    '/conversations',
+    {
+      config: { actor: 'child', limit: 'general' },
+      schema: {
+        tags,
+        summary: "List a child's conversations",
+        description: 'Newest first; `status=open` gives those that can be resumed. Conversations about restricted topics are left out.',
+        querystring: ConversationsQuery,
+        response: { 200: Page(ConversationView) },
+      },
+    },
+    async (request) => {
+      const { conversations: found, cursor } = await conversations.list(request.child, request.query)
+      return page(request, found.map(toConversationView), cursor)
     },
   )
 

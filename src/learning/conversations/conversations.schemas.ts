@@ -4,13 +4,24 @@ import { PageLimit } from '../../platform/http/cursor.ts'
 import { Timestamp } from '../../platform/http/envelope.ts'
 import type { Reward } from '../rewards/rewards.ts'
 import type { Message } from './conversation.ts'
+import type { ListedConversation } from './conversations.service.ts'
 import type { ConversationOutcome } from './ending.service.ts'
 import type { TurnResult } from './turns.service.ts'
+
+export const CONVERSATION_TYPES = ['exploration', 'brain_spark'] as const
+export type ConversationType = (typeof CONVERSATION_TYPES)[number]
 
 export const LONGEST_MESSAGE = 1_000
 
 export const StartBody = z
-  .strictObject({ topic_id: z.uuid(), conversation_type: z.enum(['exploration']).default('exploration') })
+  .strictObject({
+    topic_id: z.uuid().optional().meta({ description: "Required for an exploration; a brain_spark without it takes place in the spark's own topic" }),
+    conversation_type: z.enum(CONVERSATION_TYPES).default('exploration'),
+  })
+  .check(({ value, issues }) => {
+    if (value.conversation_type === 'exploration' && value.topic_id === undefined)
+      issues.push({ code: 'custom', path: ['topic_id'], message: 'Name the topic to explore', input: value })
+  })
   .meta({ example: { topic_id: '770e8400-e29b-41d4-a716-446655440001', conversation_type: 'exploration' } })
 
 export const SendBody = z
@@ -26,6 +37,12 @@ export const SendBody = z
     if (value.choice_index !== undefined && value.is_free_form === true) fault('is_free_form', 'A choice is not free-form')
   })
   .meta({ example: { content: 'Why do stars twinkle?', is_free_form: true } })
+
+export const ConversationsQuery = z.strictObject({
+  status: z.enum(['open', 'ended']).optional().meta({ description: 'Only those that can be gone on with, or only those that have ended' }),
+  limit: PageLimit(20),
+  cursor: z.string().max(200).optional(),
+})
 
 export const HistoryQuery = z.strictObject({
   limit: PageLimit(50),
@@ -77,6 +94,20 @@ export const StartedView = z.object({
   opening_message: MessageView,
   depth_level: z.int(),
 })
+
+export const ConversationView = z
+  .object({
+    conversation_id: z.uuid(),
+    conversation_type: z.enum(CONVERSATION_TYPES),
+    topic: z.object({ id: z.uuid(), name: z.string() }),
+    status: z.enum(['open', 'ended']),
+    started_at: Timestamp,
+    last_activity: Timestamp,
+    ended_at: Timestamp.nullable(),
+    depth_level: z.int(),
+    questions_asked: z.int(),
+  })
+  .meta({ id: 'ConversationSummary' })
 
 export const TurnView = z
   .object({
@@ -146,4 +177,16 @@ export const toEndedView = ({ rewards, ...outcome }: ConversationOutcome) => ({
   questions_asked: outcome.questionsAsked,
   rewards_earned: rewards.map(toRewardView),
   progress_update: { topic: outcome.topicName, previous_depth: outcome.previousDepth, new_depth: outcome.newDepth },
+})
+
+export const toConversationView = (listed: ListedConversation): z.infer<typeof ConversationView> => ({
+  conversation_id: listed.id,
+  conversation_type: listed.type,
+  topic: { id: listed.topic.id, name: listed.topic.name },
+  status: listed.endedAt === null ? 'open' : 'ended',
+  started_at: isoSeconds(listed.startedAt),
+  last_activity: isoSeconds(listed.lastTurnAt ?? listed.startedAt),
+  ended_at: listed.endedAt && isoSeconds(listed.endedAt),
+  depth_level: listed.depth,
+  questions_asked: listed.childTurns,
 })

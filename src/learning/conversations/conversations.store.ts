@@ -5,6 +5,7 @@ import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
 import type { TutorChoice } from '../tutor/tutor-model.ts'
 import { asStoredChoices, MESSAGE_COLUMNS, type Message, type MessageRow, messageOf } from './conversation.ts'
+import type { ConversationType } from './conversations.schemas.ts'
 
 /** Adds bookings to `topic_days`, as the body of a CTE; `source` names the CTE that must have happened. */
 export const bookDays = (source: string, child: string, [days, topics, ms, turns]: readonly [string, string, string, string]): string => `
@@ -44,8 +45,8 @@ const START: Statement = {
       UPDATE learners SET last_event_at = greatest(last_event_at, $3), last_topic_id = $2
       WHERE child_id = $1 AND last_event_at IS NOT DISTINCT FROM $4 RETURNING child_id
     ), conversation AS (
-      INSERT INTO conversations (id, child_id, topic_id, conversation_type, age_group, started_at, topic_depth_before, next_seq, offered, told)
-      SELECT $5::uuid, $1::uuid, $2::uuid, $6, $7, $3, $8, 1, $9::jsonb, '{}' FROM learner RETURNING id
+      INSERT INTO conversations (id, child_id, topic_id, conversation_type, age_group, started_at, topic_depth_before, next_seq, offered, told, spark_id)
+      SELECT $5::uuid, $1::uuid, $2::uuid, $6, $7, $3, $8, 1, $9::jsonb, '{}', $18::uuid FROM learner RETURNING id
     ), opening AS (
       INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, model, created_at)
       SELECT $10::uuid, id, $1::uuid, 0, 'assistant', $11, $12::jsonb, $13, $3 FROM conversation
@@ -72,6 +73,15 @@ const HISTORY: Statement = {
     ORDER BY m.seq`,
 }
 
+const LIST: Statement = {
+  name: 'conversations.list',
+  text: `
+    SELECT id, topic_id, conversation_type, started_at, last_turn_at, ended_at, depth, child_turns FROM conversations
+    WHERE child_id = $1 AND ($2::boolean IS NULL OR (ended_at IS NULL) = $2) AND NOT topic_id = ANY($3::uuid[])
+      AND ($4::timestamptz IS NULL OR (started_at, id) < ($4, $5::uuid))
+    ORDER BY started_at DESC, id DESC LIMIT $6`,
+}
+
 export interface StartContext extends LastEvent {
   readonly bookedTodayMs: number
   readonly progress: ProgressPairs
@@ -84,6 +94,7 @@ export interface NewConversation {
   readonly id: string
   readonly topicId: string
   readonly type: string
+  readonly sparkId: string | null
   readonly topicDepthBefore: number
   readonly opening: { readonly id: string; readonly text: string; readonly choices: readonly TutorChoice[]; readonly model: string }
 }
@@ -93,6 +104,17 @@ export interface HistoryPage {
   /** Oldest first. */
   readonly messages: readonly (Message & { readonly seq: number })[]
   readonly hasMore: boolean
+}
+
+export type ListedRow = {
+  id: string
+  topic_id: string
+  conversation_type: ConversationType
+  started_at: Date
+  last_turn_at: Date | null
+  ended_at: Date | null
+  depth: number
+  child_turns: number
 }
 
 export function conversationsStore(db: Database) {
@@ -127,6 +149,7 @@ export function conversationsStore(db: Database) {
         ...[conversation.id, conversation.type, child.ageGroup, conversation.topicDepthBefore, JSON.stringify(opening.choices)],
         ...[opening.id, opening.text, JSON.stringify(asStoredChoices(opening.choices)), opening.model],
         ...bookingValues(bookings),
+        conversation.sparkId,
       ])
       return rows.length === 1
     },
@@ -134,6 +157,18 @@ export function conversationsStore(db: Database) {
     async opening(childId: string, conversationId: string): Promise<{ topicId: string; depth: number; message: Message } | undefined> {
       const [row] = await db.query<MessageRow & { topic_id: string; depth: number }>(OPENING, [conversationId, childId])
       return row && { topicId: row.topic_id, depth: row.depth, message: messageOf(row) }
+    },
+
+    /** Newest first. */
+    async list(child: ActiveChild, filter: { isOpen: boolean | null; after: { startedAt: Date; id: string } | null; limit: number }): Promise<ListedRow[]> {
+      return db.query<ListedRow>(LIST, [
+        child.id,
+        filter.isOpen,
+        [...child.restrictedTopics],
+        filter.after?.startedAt ?? null,
+        filter.after?.id ?? null,
+        filter.limit,
+      ])
     },
 
     /** The newest `limit` messages before `beforeSeq`. */

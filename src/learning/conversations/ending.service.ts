@@ -9,6 +9,8 @@ import { bookingsFor, LONGEST_GAP_MS } from '../progress/time-budget.ts'
 import type { BadgeCatalogue } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { starsFor } from '../rewards/stars.ts'
+import { lockWallet, moveStars } from '../rewards/wallet.ts'
+import { SPARK_ANSWERED } from './conversation.ts'
 import { toRewardView } from './conversations.schemas.ts'
 import { bookingValues } from './conversations.store.ts'
 
@@ -96,7 +98,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     depth: number,
     now: Instant,
   ): Promise<number> {
-    await tx.$queryRaw`SELECT 1 FROM wallets WHERE child_id = ${child.id}::uuid FOR UPDATE`
+    await lockWallet(tx, child.id)
     const [paid] = await tx.$queryRaw<{ depth_paid: number; stars_today: number }[]>`
       SELECT coalesce((SELECT depth_paid FROM topic_days WHERE child_id = ${child.id}::uuid AND day = ${day}::date AND topic_id = ${topicId}::uuid), 0) AS depth_paid,
         (SELECT coalesce(sum(amount), 0)::int FROM star_ledger WHERE child_id = ${child.id}::uuid AND day = ${day}::date AND reason LIKE 'conversation:%') AS stars_today`
@@ -105,10 +107,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
       INSERT INTO topic_days AS d (child_id, day, topic_id, depth_paid) VALUES (${child.id}::uuid, ${day}::date, ${topicId}::uuid, ${depth})
       ON CONFLICT (child_id, day, topic_id) DO UPDATE SET depth_paid = greatest(d.depth_paid, excluded.depth_paid)`
     if (stars > 0) {
-      await tx.$executeRaw`
-        INSERT INTO star_ledger (child_id, reason, amount, day, created_at)
-        VALUES (${child.id}::uuid, ${`conversation:${conversationId}`}, ${stars}, ${day}::date, ${new Date(now)})`
-      await tx.$executeRaw`UPDATE wallets SET balance = balance + ${stars}, lifetime_earned = lifetime_earned + ${stars} WHERE child_id = ${child.id}::uuid`
+      await moveStars(tx, child.id, { reason: `conversation:${conversationId}`, amount: stars, day, at: now })
     }
     return stars
   }
@@ -131,7 +130,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
         const earned = await tx.badge.findMany({ where: { conversationId }, select: { badgeId: true } })
         const idleMs = now - (conversation.last_turn_at ?? conversation.started_at).getTime()
         const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
-        const told = conversation.told.flatMap((key) => curriculum.passage(key)?.about ?? [])
+        const told = conversation.told.flatMap((key) => (key === SPARK_ANSWERED ? "today's spark" : (curriculum.passage(key)?.about ?? [])))
         const stored: StoredOutcome = {
           conversationId,
           summary: summaryOf(child.name, topic, told),

@@ -13,7 +13,7 @@ import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
 import type { TutorChoice, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
-import { asStoredChoices, type Message } from './conversation.ts'
+import { asStoredChoices, type Message, SPARK_ANSWERED } from './conversation.ts'
 import { toMessageView, toRewardView } from './conversations.schemas.ts'
 import { depthOf, pointsOf } from './depth.ts'
 import type { BegunTurn, CompletedTurn, TurnContext, TurnKey, TurnsStore } from './turns.store.ts'
@@ -129,6 +129,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         offered: conversation.offered,
         said: choice ? { choice } : { question: begun.content },
         turnNumber: conversation.childTurns,
+        spark: context.sparkKey === null || conversation.told.includes(SPARK_ANSWERED) ? undefined : curriculum.spark(context.sparkKey),
       }
       const reply = await listen(tutor, turn, (chunk, index) => {
         live.publish(child.id, { type: 'message_chunk', conversation_id: conversation.id, chunk, chunk_index: index })
@@ -151,7 +152,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
     const { conversation } = context
     const isOwnWords = begun.choiceIndex === null
     const newFrom = (topicId: string) => (map.progress.get(topicId)?.talked ? (map.progress.get(topicId)?.depth ?? 0) + 1 : 0)
-    const { passage, onTopic, model } = reply.signals
+    const { passage, onTopic, answersSpark, model } = reply.signals
     const points = conversation.points + pointsOf(!isOwnWords ? 'choice' : onTopic ? 'on_topic_question' : 'off_topic')
     const depth = depthOf(points)
     const crossed =
@@ -170,7 +171,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         points,
         depth,
         depthIncreased: depth > conversation.depth,
-        told: passage ? [...conversation.told, passage.key] : conversation.told,
+        told: [...conversation.told, ...(passage ? [passage.key] : []), ...(answersSpark ? [SPARK_ANSWERED] : [])],
         topics: [{ id: topic.id, depth, newFrom: newFrom(topic.id) }, ...crossed],
         day: child.today,
         evidence: onTopic ? evidenceOf(begun.content, isOwnWords, passage !== undefined && passage.topic !== topic) : [],

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { AGE_GROUPS, type AgeGroup } from '../../family/age-groups.ts'
 import { checkShape, readSource } from '../content/content-faults.ts'
-import { type MapTopic, TopicFile, TopicMap } from '../content/curriculum.schema.ts'
+import { type MapTopic, SparkFile, type SparkSource, TopicFile, TopicMap } from '../content/curriculum.schema.ts'
 import { sentencesOf } from '../content/readability.ts'
 
 export interface Connection {
@@ -43,11 +43,22 @@ export interface Opening {
   readonly leadsTo: readonly string[]
 }
 
+/** One question of a day, in the voice of an age group. */
+export interface Spark extends Pick<SparkSource, 'type' | 'icon' | 'question' | 'hints'> {
+  /** age_group/id */
+  readonly key: string
+  readonly topic: Topic
+  /** Said after the child's own answer, whatever it was. */
+  readonly reply: readonly string[]
+  /** Keys of the passages the choices lead to. */
+  readonly leadsTo: readonly string[]
+}
+
 const Lines = z.array(z.string().min(1)).min(1)
 const Phrases = z.strictObject(
   Object.fromEntries(
-    ['unknown', 'told', 'empty'].map((name) => [name, z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })]),
-  ) as Record<'unknown' | 'told' | 'empty', z.ZodObject<Record<AgeGroup, typeof Lines>>>,
+    ['spark', 'unknown', 'told', 'empty'].map((name) => [name, z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })]),
+  ) as Record<'spark' | 'unknown' | 'told' | 'empty', z.ZodObject<Record<AgeGroup, typeof Lines>>>,
 )
 export type Phrases = z.infer<typeof Phrases>
 
@@ -61,12 +72,18 @@ export interface Curriculum {
   passage(key: string): Passage | undefined
   passagesOf(topic: Topic, ageGroup: AgeGroup): readonly Passage[]
   opening(topic: Topic, ageGroup: AgeGroup): Opening
+  spark(key: string): Spark | undefined
+  sparksOf(ageGroup: AgeGroup): readonly Spark[]
 }
+
+/** The topics in the order of the map, without those that are restricted. */
+export const topicsOf = (curriculum: Curriculum, restricted: ReadonlySet<string>): Topic[] => curriculum.topics.filter((topic) => !restricted.has(topic.id))
 
 /** Sources as read: from the YAML files or from the one file that the build made of them. */
 interface Sources {
   readonly map: TopicMap
   readonly phrases: Phrases
+  readonly sparks: SparkFile
   readonly topics: readonly TopicFile[]
 }
 
@@ -89,13 +106,14 @@ export function readSources(): Sources {
   }
   const map = read('map.yaml', TopicMap)
   const phrases = read('phrases.yaml', Phrases)
+  const sparks = read('sparks.yaml', SparkFile)
   const files = readdirSync(new URL('topics/', CONTENT)).filter((name) => name.endsWith('.yaml'))
   const topics = files.map((name) => read(`topics/${name}`, TopicFile)).filter((topic) => topic !== undefined)
-  if (!map || !phrases || faults.length > 0) throw new Error(`The content has faults:\n${faults.join('\n')}`)
-  return { map, phrases, topics }
+  if (!map || !phrases || !sparks || faults.length > 0) throw new Error(`The content has faults:\n${faults.join('\n')}`)
+  return { map, phrases, sparks, topics }
 }
 
-function linkCurriculum({ map, phrases, topics: files }: Sources): Curriculum {
+function linkCurriculum({ map, phrases, sparks: sparkFile, topics: files }: Sources): Curriculum {
   const topics = map.topics.map((topic) => ({ ...topic, prerequisites: [], connections: [] }) as Topic)
   const bySlug = new Map(topics.map((topic) => [topic.slug, topic]))
   const byId = new Map(topics.map((topic) => [topic.id, topic]))
@@ -143,7 +161,11 @@ function linkCurriculum({ map, phrases, topics: files }: Sources): Curriculum {
       for (const passage of list) passages.set(passage.key, passage)
     }
   }
-  const lost = [...passages.values()].flatMap((passage) => passage.leadsTo.filter((key) => !passages.has(key)).map((key) => `${passage.key} leads to ${key}`))
+  const sparkLists = new Map(AGE_GROUPS.map((ageGroup) => [ageGroup, sparkFile[ageGroup].map((spark) => linkSpark(spark, ageGroup, requireTopic))]))
+  const sparks = new Map([...sparkLists.values()].flat().map((spark) => [spark.key, spark]))
+  const lost = [...passages.values(), ...sparks.values()].flatMap(({ key: from, leadsTo }) =>
+    leadsTo.filter((key) => !passages.has(key)).map((key) => `${from} leads to ${key}`),
+  )
   const silent = topics.filter((topic) => !openings.has(`${topic.slug}/wonder_cubs`)).map((topic) => `${topic.slug} has no file`)
   if (lost.length + silent.length > 0) throw new Error(`The content has faults:\n${[...lost, ...silent].join('\n')}`)
 
@@ -155,5 +177,17 @@ function linkCurriculum({ map, phrases, topics: files }: Sources): Curriculum {
     passage: (key) => passages.get(key),
     passagesOf: (topic, ageGroup) => lists.get(`${topic.slug}/${ageGroup}`) ?? [],
     opening: (topic, ageGroup) => openings.get(`${topic.slug}/${ageGroup}`) as Opening,
+    spark: (key) => sparks.get(key),
+    sparksOf: (ageGroup) => sparkLists.get(ageGroup) ?? [],
+  }
+}
+
+function linkSpark({ id, topic, reply, leads_to, ...spark }: SparkSource, ageGroup: AgeGroup, requireTopic: (slug: string, where: string) => Topic): Spark {
+  return {
+    ...spark,
+    key: `${ageGroup}/${id}`,
+    topic: requireTopic(topic, `the spark ${id}`),
+    reply: sentencesOf(reply),
+    leadsTo: leads_to.map((target) => target.replace('/', `/${ageGroup}/`)),
   }
 }

@@ -18,7 +18,12 @@ interface Answer {
   readonly sentences: readonly string[]
   readonly passage: Passage | undefined
   readonly onTopic: boolean
+  readonly answersSpark?: boolean
 }
+
+/** Words that ask for something; anything else a child says to a spark is taken as its answer. */
+const ASKS = /\?|^\s*(?:who|what|where|when|why|how|which|tell me|show me|explain)\b/i
+const isQuestion = (text: string): boolean => ASKS.test(text)
 
 /** `paceMs` is the pause between two sentences of a reply. */
 export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceMs: number): BuiltinTutor {
@@ -31,6 +36,7 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
 
   function answerTo(question: string, turn: TutorTurn): Answer {
     if (retrieval.isEmpty(question)) return phrase('empty', turn)
+    if (turn.spark && !isQuestion(question)) return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
     const told = new Set(turn.told)
     const [best] = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
     if (!best) return phrase('unknown', turn)
@@ -45,18 +51,21 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
     return passage && !turn.map.restricted.has(passage.topic.id) ? tell(passage, true) : answerTo(choice.text, turn)
   }
 
-  function choicesAfter(turn: TutorTurn, { passage }: Answer): TutorChoice[] {
+  function choicesAfter(turn: TutorTurn, { passage, answersSpark }: Answer): TutorChoice[] {
     const lastTold = passage ?? curriculum.passage(turn.told.at(-1) ?? '')
-    const first = passage ? passage.leadsTo : turn.offered.map((choice) => choice.passage)
+    const offered = turn.offered.map((choice) => choice.passage)
+    const first = passage ? passage.leadsTo : answersSpark && turn.spark ? turn.spark.leadsTo : offered
     const told = new Set(passage ? [...turn.told, passage.key] : turn.told)
     return nextChoices(curriculum, { ...turn, told, first, here: lastTold })
   }
 
   return {
-    greet({ topic, ageGroup, childName, map, heardBefore }) {
+    greet({ topic, ageGroup, childName, map, heardBefore, spark }) {
       const opening = curriculum.opening(topic, ageGroup)
-      const text = (heardBefore.size > 0 ? opening.again : opening.first).split('{name}').join(childName)
-      return { text, choices: nextChoices(curriculum, { topic, ageGroup, map, told: new Set(), heardBefore, first: opening.leadsTo, here: undefined }) }
+      const greeting = spark ? curriculum.phrases.spark[ageGroup][0] : heardBefore.size > 0 ? opening.again : opening.first
+      const text = [(greeting as string).split('{name}').join(childName), ...(spark ? [spark.question] : [])].join(' ')
+      const first = spark?.topic === topic ? spark.leadsTo : opening.leadsTo
+      return { text, choices: nextChoices(curriculum, { topic, ageGroup, map, told: new Set(), heardBefore, first, here: undefined }) }
     },
 
     async *reply(turn, signal) {
@@ -65,7 +74,7 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
         if (index > 0 && paceMs > 0) await delay(paceMs, undefined, { signal })
         yield { text }
       }
-      yield { choices: choicesAfter(turn, answer), signals: { onTopic: answer.onTopic, passage: answer.passage, model: BUILTIN_MODEL } }
+      yield { choices: choicesAfter(turn, answer), signals: { ...answer, model: BUILTIN_MODEL } }
     },
   }
 }

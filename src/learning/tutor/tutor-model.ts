@@ -1,6 +1,6 @@
 import type { AgeGroup } from '../../family/age-groups.ts'
 import type { MapState } from '../constellation/topic-map.ts'
-import type { Passage, Topic } from '../curriculum/curriculum.ts'
+import type { Passage, Spark, Topic } from '../curriculum/curriculum.ts'
 
 /** A way on, as the child sees it, and where it leads. */
 export interface TutorChoice {
@@ -17,6 +17,8 @@ export interface Greeting {
   readonly map: MapState
   /** Passages told in earlier conversations about the topic; empty the first time. */
   readonly heardBefore: ReadonlySet<string>
+  /** The question of the day, when the conversation is about it. */
+  readonly spark?: Spark | undefined
 }
 
 /** What the tutor is handed for one turn. */
@@ -31,6 +33,8 @@ export interface TutorTurn {
   readonly said: { readonly choice: TutorChoice } | { readonly question: string }
   /** Counts the replies of the conversation; varies the phrases. */
   readonly turnNumber: number
+  /** The question of the day, while the child has not answered it in its own words. */
+  readonly spark?: Spark | undefined
 }
 
 export interface TutorSignals {
@@ -38,6 +42,8 @@ export interface TutorSignals {
   readonly onTopic: boolean
   /** The passage that was told, if one was. */
   readonly passage: Passage | undefined
+  /** Whether the child's words were taken as an answer to the spark. */
+  readonly answersSpark?: boolean
   /** Which model spoke. */
   readonly model: string
 }
