@@ -25,7 +25,7 @@ import { registerJsonBody } from './platform/http/json-body.ts'
 import { type DependencyCheck, type GaugeSource, registerObservability } from './platform/http/observability.ts'
 import { registerOpenapi } from './platform/http/openapi.ts'
 import { rateLimits } from './platform/http/rate-limits.ts'
-import { registerErrorRenderer, safeCause, sendError } from './platform/http/render-error.ts'
+import { registerErrorRenderer, sendError } from './platform/http/render-error.ts'
 import { registerCommonHeaders, setCommonHeaders } from './platform/http/security-headers.ts'
 import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
@@ -70,7 +70,12 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   registerDrain(app)
 
   await registerOpenapi(app, API)
-  await app.register(cors, { origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : false, exposedHeaders: EXPOSED_HEADERS, maxAge: 600 })
+  await app.register(cors, {
+    origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : false,
+    methods: [...CORS_METHODS],
+    exposedHeaders: EXPOSED_HEADERS,
+    maxAge: 600,
+  })
   await app.register(underPressure, {
     maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS,
     maxHeapUsedBytes: MAX_HEAP_BYTES,
@@ -87,7 +92,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
 
   const tokens = tokensOf(app.jwt, clock, revocations)
   const limits = rateLimits(deps.counters, config.rateLimitMultiplier)
-  const onError = (error: unknown) => logger.error({ err: safeCause(error) }, 'work in the background failed')
+  const onError = (error: unknown) => logger.error({ err: error }, 'work in the background failed')
   const room = learningRoom({ ...deps, tokens, limits, onError })
   const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
   const parents = parentsService(db, clock)
@@ -112,7 +117,11 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   return app
 }
 
-const EXPOSED_HEADERS = ['X-Request-ID', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'Retry-After', 'Idempotency-Replayed']
+const CORS_METHODS = ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']
+const EXPOSED_HEADERS = [
+  ...['X-Request-ID', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
+  ...['Retry-After', 'Idempotency-Replayed', 'Deprecation', 'Sunset'],
+]
 
 function dependencyChecks({ db, redis, revocations }: Deps): DependencyCheck[] {
   const failUnless = (condition: boolean) => (condition ? Promise.resolve() : Promise.reject(new Error('not connected')))

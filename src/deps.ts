@@ -78,7 +78,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
   const close = async () => {
     for (const closer of closers.reverse().splice(0)) await closer()
   }
-  const logError = (message: string) => (error: unknown) => logger.error({ err: safeCause(error) }, message)
+  const logError = (message: string) => (error: unknown) => logger.error({ err: error }, message)
   try {
     const keys = loadKeys(config.keys, config.dataDir)
     // PostgreSQL comes up while the curriculum is read and indexed.

@@ -1,4 +1,4 @@
-import type { Database, Statement } from '../platform/db/database.ts'
+import type { Database, Statement, Transaction } from '../platform/db/database.ts'
 import { AppError } from '../platform/http/errors.ts'
 import { type LocalDate, localDateAt } from '../platform/local-date.ts'
 import { type AgeGroup, ageGroupOf, ageOn } from './age-groups.ts'
@@ -35,6 +35,15 @@ interface ChildRow {
   readonly bedtime_end: string | null
   readonly restricted_topics: string[]
   readonly timezone: string
+}
+
+/**
+ * Keeps a child from being deleted until the transaction ends. Whatever changes rows of a child takes this first: its
+ * deletion locks the child before its rows, and both wait in the same order. Throws CHILD_ACCESS_DENIED when it is gone.
+ */
+export async function holdChild(tx: Transaction, childId: string): Promise<void> {
+  const held = await tx.$queryRaw<unknown[]>`SELECT 1 FROM children WHERE id = ${childId}::uuid FOR KEY SHARE`
+  if (held.length === 0) throw new AppError('CHILD_ACCESS_DENIED')
 }
 
 /**

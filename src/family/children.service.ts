@@ -165,6 +165,7 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
         checkBedtime(changes, current)
         await checkAvatar(tx, childId, changes.avatar_id)
         if (changes.birth_date !== undefined && changes.birth_date !== current.birth_date) checkBirthDate(changes.birth_date, timezone)
+        if (changes.settings?.restricted_topics !== undefined) await revocations.restrictChild(tx, childId)
         if (changes.pin !== undefined) {
           await revokeSessions(tx, revocations, { childId }, 'pin_changed', now)
           await tx.pinAttempt.deleteMany({ where: { childId } })

@@ -14,13 +14,12 @@ export function verificationMail(publicUrl: string, token: string): Letter {
   }
 }
 
-export function resetMail(publicUrl: string, token: string): Letter {
+export function resetMail(code: string): Letter {
   return {
     subject: 'Choose a new BrainSpark password',
     text: [
       'Somebody, hopefully you, asked for a new password.',
-      `Open this link within one hour and choose one:\n${publicUrl}/reset-password?token=${token}`,
-      `Or enter this code in the app:\n${token}`,
+      `Enter this code in the app within one hour and choose one:\n${code}`,
       'If it was not you, you can ignore this mail; your password stays as it is.',
     ].join('\n\n'),
   }

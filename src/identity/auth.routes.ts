@@ -98,7 +98,7 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
       },
     },
     async (request, reply) => {
-      const { limit, ...refreshed } = await auth.refresh(request.body.refresh_token, request.body.rotate)
+      const { limit, ...refreshed } = await auth.refresh(request.body.refresh_token, request.body.rotate, request.ip)
       applyLimit(reply, limit, clock)
       return data(request, refreshed)
     },
@@ -192,6 +192,7 @@ export function registerAuthRoutes(app: TypedApp, auth: AuthService, clock: Cloc
   app.get(
     '/auth/email/verify',
     {
+      exposeHeadRoute: false,
       config: { actor: 'public', limit: 'general', errors: ['UNPROCESSABLE_ENTITY'] },
       schema: { tags, summary: 'The link in the verification mail', querystring: VerifyEmailBody, produces: ['text/plain'], response: { 200: z.string() } },
     },

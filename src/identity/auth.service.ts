@@ -115,7 +115,7 @@ export function authService(deps: AuthDeps) {
         expiresAt: new Date(now + lifetimeMs),
       },
     })
-    const mail = purpose === 'verify' ? verificationMail(deps.publicUrl, token) : resetMail(deps.publicUrl, token)
+    const mail = purpose === 'verify' ? verificationMail(deps.publicUrl, token) : resetMail(token)
     tx.afterCommit(() => {
       void deps.mailer.send({ to: account.email, ...mail }).catch(deps.onMailError)
     })
@@ -132,6 +132,12 @@ export function authService(deps: AuthDeps) {
     if (!link || link.account.emailKey !== link.emailKey)
       throw new AppError('UNPROCESSABLE_ENTITY', { message: 'This link is unknown, used or expired. Ask for a new one.' })
     return link.account
+  }
+
+  /** Made-up refresh tokens are counted by address; there is no session to count them by. */
+  async function refuseUnknownToken(ip: string): Promise<AppError> {
+    const limit = await deps.limits.takeAddress(ip)
+    return limit.exceeded ? tooManyRequests(limit, clock) : new AppError('UNAUTHORIZED', { message: 'Unknown refresh token' })
   }
 
   function refuseWeak(password: string, email: string, field: string): void {
@@ -213,11 +219,12 @@ export function authService(deps: AuthDeps) {
     async refresh(
       refreshToken: string,
       rotate: boolean,
+      ip: string,
     ): Promise<{ access_token: string; expires_in: number; refresh_token?: string; limit: Awaited<ReturnType<RateLimits['take']>> }> {
       const now = clock.now()
       const tokenHash = new Uint8Array(sha256(refreshToken))
       const found = await db.prisma.refreshToken.findUnique({ where: { tokenHash }, include: { session: { include: { account: true } } } })
-      if (!found) throw new AppError('UNAUTHORIZED', { message: 'Unknown refresh token' })
+      if (!found) throw await refuseUnknownToken(ip)
       const { session } = found
       const limit = await deps.limits.take('refresh', session.id)
       if (limit.exceeded) throw tooManyRequests(limit, clock)
@@ -304,6 +311,10 @@ export function authService(deps: AuthDeps) {
     async verifyEmail(token: string): Promise<string> {
       const now = clock.now()
       return db.transaction(async (tx) => {
+        // Mail scanners open links before people do: a link that has done its work says so again.
+        const opened = await tx.emailLink.findUnique({ where: { tokenHash: new Uint8Array(sha256(token)) }, include: { account: true } })
+        const isDone = opened?.purpose === 'verify' && opened.usedAt !== null && opened.expiresAt.getTime() > now
+        if (isDone && opened.account.emailVerifiedAt && opened.account.emailKey === opened.emailKey) return opened.accountId
         const account = await useLink(tx, token, 'verify', now)
         await tx.account.update({ where: { id: account.id }, data: { emailVerifiedAt: account.emailVerifiedAt ?? new Date(now) } })
         return account.id

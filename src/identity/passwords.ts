@@ -28,16 +28,15 @@ async function queued<T>(work: () => Promise<T>): Promise<T> {
 /** The argon2id hash of a password or PIN, in PHC form. */
 export const hashSecret = (secret: string): Promise<string> => queued(() => argon2.hash(secret, PARAMETERS))
 
-let decoy: Promise<string> | undefined
+/** The hash, with the same parameters, of a secret that nobody knows. */
+const DECOY = '$argon2id$v=19$m=19456,t=2,p=1$ZqpMYi68Tt/VYIZCu4dp+Q$m9fhEXUM6J0I+U3RBpLeqjSz05XvxPzXuzn1qoG1HTE'
 
 /**
  * Whether a secret matches a hash. Without a hash it works as long and answers false, so that the time of an answer
  * does not tell whether an account exists.
  */
 export async function verifySecret(hash: string | null | undefined, secret: string): Promise<boolean> {
-  decoy ??= hashSecret('decoy')
-  const target = hash ?? (await decoy)
-  const matches = await queued(() => argon2.verify(target, secret))
+  const matches = await queued(() => argon2.verify(hash ?? DECOY, secret))
   return matches && hash != null
 }
 

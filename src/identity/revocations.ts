@@ -5,6 +5,9 @@ import { listenTo, type NotificationListener } from '../platform/db/notification
 const CHANNEL = 'session_revoked'
 const IDS_PER_NOTIFICATION = 100
 const CHILD_PREFIX = 'child:'
+const RESTRICTED_PREFIX = 'restricted:'
+/** After so many new ones, those that have expired are let go. */
+const PRUNE_EVERY = 1_000
 
 export type RevocationHandler = (sessionId: string) => void
 
@@ -22,6 +25,10 @@ export interface Revocations {
   denyChild(tx: Transaction, childId: string): Promise<void>
   /** Calls `handler` for each child that is denied from now on, by whichever instance. Returns the way to stop. */
   onChildDenied(handler: (childId: string) => void): () => void
+  /** Tells every instance, when `tx` commits, that a child may see less than before. */
+  restrictChild(tx: Transaction, childId: string): Promise<void>
+  /** Calls `handler` for each child that is restricted from now on, by whichever instance. Returns the way to stop. */
+  onChildRestricted(handler: (childId: string) => void): () => void
   readonly connected: boolean
   close(): Promise<void>
 }
@@ -29,25 +36,34 @@ export interface Revocations {
 export async function openRevocations(db: Database, url: string, clock: Clock, onError: (error: unknown) => void): Promise<Revocations> {
   const revoked = new Map<string, number>()
   const handlers = new Set<RevocationHandler>()
+  const prune = (now: number) => {
+    for (const [sessionId, expiresAt] of revoked) if (expiresAt <= now) revoked.delete(sessionId)
+  }
   const add = (sessionId: string, expiresAt: number) => {
     if (revoked.has(sessionId)) return
     revoked.set(sessionId, expiresAt)
+    if (revoked.size % PRUNE_EVERY === 0) prune(clock.now())
     for (const handler of handlers) handler(sessionId)
   }
   const denyHandlers = new Set<(childId: string) => void>()
-  const deny = (childId: string) => {
-    for (const handler of denyHandlers) handler(childId)
-  }
+  const restrictHandlers = new Set<(childId: string) => void>()
   const load = async () => {
     const now = clock.now()
-    for (const [sessionId, expiresAt] of revoked) if (expiresAt <= now) revoked.delete(sessionId)
+    prune(now)
     const rows = await db.prisma.revokedSession.findMany({ where: { expiresAt: { gt: new Date(now) } } })
     for (const row of rows) add(row.sessionId, row.expiresAt.getTime())
   }
   const listener: NotificationListener = await listenTo(url, CHANNEL, {
     onConnect: load,
     onNotification: (payload) => {
-      if (payload.startsWith(CHILD_PREFIX)) return deny(payload.slice(CHILD_PREFIX.length))
+      for (const [prefix, childHandlers] of [
+        [CHILD_PREFIX, denyHandlers],
+        [RESTRICTED_PREFIX, restrictHandlers],
+      ] as const) {
+        if (!payload.startsWith(prefix)) continue
+        for (const handler of childHandlers) handler(payload.slice(prefix.length))
+        return
+      }
       const [expiresAt = '', ...ids] = payload.split(',')
       for (const id of ids) add(id, Number(expiresAt))
     },
@@ -76,6 +92,13 @@ export async function openRevocations(db: Database, url: string, clock: Clock, o
     onChildDenied(handler) {
       denyHandlers.add(handler)
       return () => denyHandlers.delete(handler)
+    },
+    async restrictChild(tx, childId) {
+      await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${RESTRICTED_PREFIX + childId})`
+    },
+    onChildRestricted(handler) {
+      restrictHandlers.add(handler)
+      return () => restrictHandlers.delete(handler)
     },
     get connected() {
       return listener.connected

@@ -52,7 +52,8 @@ export function linkIn(letter: Letter): URL {
   return new URL(link)
 }
 
-const tokenIn = (letter: Letter): string => linkIn(letter).searchParams.get('token') ?? ''
+/** The token of a letter: in its link, or on a line of its own. */
+export const tokenIn = (letter: Letter): string => /^[\w-]{43}$/m.exec(letter.text)?.[0] ?? linkIn(letter).searchParams.get('token') ?? ''
 
 /** The token of the verification mail sent at registration. */
 export async function verificationToken(server: TestServer, address: string): Promise<string> {

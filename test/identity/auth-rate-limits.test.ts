@@ -125,6 +125,14 @@ describe('rate limits of authentication', () => {
     expect((await server.api.post('/v1/auth/refresh', { body: { refresh_token: body.data.tokens.refresh_token }, ip })).status).toBe(200)
   })
 
+  // Attack: made-up refresh tokens, each a query, counted by no session.
+  it('counts refreshes with unknown tokens by address', async () => {
+    const attempt = () => server.api.post('/v1/auth/refresh', { body: { refresh_token: 'a'.repeat(43) }, ip: '203.0.113.77' })
+    const statuses: number[] = []
+    for (let count = 0; count < 62; count += 1) statuses.push((await attempt()).status)
+    expect([statuses.slice(0, 60).every((status) => status === 401), ...statuses.slice(60)]).toEqual([true, 429, 429])
+  })
+
   it('allows a session thirty refreshes a minute, and other sessions theirs', async () => {
     const parent = await registerParent(server.api)
     const login = await server.api.post('/v1/auth/login', { body: { email: parent.email, password: PASSWORD } })

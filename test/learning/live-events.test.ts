@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   KEPT_BYTES,
+  KEPT_BYTES_IN_ALL,
   KEPT_EVENTS,
   KEPT_MS,
   type LiveEvent,
@@ -118,6 +119,44 @@ describe('live events', () => {
     expect(heard).toEqual([1, 2])
     expect(resume(live, childId, position)).toBeUndefined()
     expect(resume(live, childId, { ...position, seq: 2 })).toEqual([])
+  })
+
+  it('are let go once too old, and with them the children nobody listens to', () => {
+    const clock = testClock()
+    const live = memoryLiveEvents(clock)
+    const [gone, here] = [newId(), newId()]
+    live.publish(gone, chunkOf('old'))
+    const before = live.subscribe(gone, undefined, () => {})
+    before.close()
+    const listener = live.subscribe(here, undefined, () => {})
+    live.publish(here, chunkOf('old'))
+    clock.advance(KEPT_MS + 1)
+    live.sweep()
+    expect(live.subscribe(gone, before.position, () => {}).missed).toBeUndefined()
+    expect(live.subscribe(here, { epoch: listener.position.epoch, seq: 1 }, () => {}).missed).toEqual([])
+  })
+
+  it('are forgotten on request, while the numbering goes on for those who listen', () => {
+    const live = memoryLiveEvents(testClock())
+    const child = newId()
+    const heard: number[] = []
+    const { position } = live.subscribe(child, undefined, (event) => heard.push(event.seq))
+    live.publish(child, chunkOf('one'))
+    live.forget(child)
+    live.publish(child, chunkOf('two'))
+    expect(heard).toEqual([1, 2])
+    expect(resume(live, child, position)).toBeUndefined()
+    expect(resume(live, child, { ...position, seq: 1 })?.map((event) => event.seq)).toEqual([2])
+  })
+
+  it('of all children together never take more than their share of memory', () => {
+    const live = memoryLiveEvents(testClock())
+    const children = Array.from({ length: 600 }, () => newId())
+    for (const child of children) live.publish(child, chunkOf('x'.repeat(KEPT_BYTES - 1_000)))
+    const sizes = children.map((child) => kept(live, child)).map(bytesOf)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(KEPT_BYTES_IN_ALL)
+    expect(sizes.at(-1)).toBeGreaterThan(0)
+    expect(sizes[0]).toBe(0)
   })
 
   it('of a child nobody asked for longest are dropped first when there are too many children, never those of a listener', () => {

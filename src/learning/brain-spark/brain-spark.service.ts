@@ -1,4 +1,4 @@
-import type { ActiveChild } from '../../family/child-access.ts'
+import { type ActiveChild, holdChild } from '../../family/child-access.ts'
 import type { Clock, Instant } from '../../platform/clock.ts'
 import type { Database, Statement, Transaction } from '../../platform/db/database.ts'
 import { AppError } from '../../platform/http/errors.ts'
@@ -126,6 +126,7 @@ export function brainSparkService({ db, clock, curriculum, live }: BrainSparkDep
     async complete(child: ActiveChild, sparkId: string, conversationId: string): Promise<SparkCompletion> {
       const now: Instant = clock.now()
       return db.transaction(async (tx) => {
+        await holdChild(tx, child.id)
         const [spark] = await tx.$queryRaw<{ day: string; completed_at: Date | null }[]>`
           SELECT day::text, completed_at FROM daily_sparks WHERE id = ${sparkId}::uuid AND child_id = ${child.id}::uuid FOR UPDATE`
         if (!spark) throw new AppError('NOT_FOUND', { message: 'There is no such spark' })

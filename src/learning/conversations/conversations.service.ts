@@ -53,6 +53,8 @@ export function conversationsService({ store, clock, curriculum, tutor, sparks }
     return { conversationId, topic: curriculum.topic(opening.topicId) as Topic, opening: opening.message, depth: opening.depth }
   }
 
+  const slugsOf = (topicIds: ReadonlySet<string>) => [...topicIds].flatMap((id) => curriculum.topic(id)?.slug ?? [])
+
   return {
     /**
      * Begins a conversation about a topic under `operationId`; a retry with the same id gives the one that is there.
@@ -135,7 +137,7 @@ export function conversationsService({ store, clock, curriculum, tutor, sparks }
       before: string | undefined,
     ): Promise<{ messages: readonly Message[]; cursor: string | null }> {
       const beforeSeq = before === undefined ? NEWEST : decodeCursor(HistoryCursor, before, 'before')
-      const page = await store.history(child.id, conversationId, limit, beforeSeq)
+      const page = await store.history(child.id, conversationId, limit, beforeSeq, slugsOf(child.restrictedTopics))
       if (!page) throw new AppError('NOT_FOUND')
       if (child.restrictedTopics.has(page.topicId)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
       return { messages: page.messages, cursor: page.hasMore ? encodeCursor(page.messages[0]?.seq) : null }

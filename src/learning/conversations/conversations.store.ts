@@ -41,9 +41,11 @@ const START_CONTEXT: Statement = {
 const START: Statement = {
   name: 'conversations.start',
   text: `
-    WITH learner AS (
-      UPDATE learners SET last_event_at = greatest(last_event_at, $3), last_topic_id = $2
-      WHERE child_id = $1 AND last_event_at IS NOT DISTINCT FROM $4 RETURNING child_id
+    WITH child AS (
+      SELECT id FROM children WHERE id = $1 FOR KEY SHARE
+    ), learner AS (
+      UPDATE learners l SET last_event_at = greatest(l.last_event_at, $3), last_topic_id = $2
+      FROM child WHERE l.child_id = child.id AND l.last_event_at IS NOT DISTINCT FROM $4 RETURNING l.child_id
     ), conversation AS (
       INSERT INTO conversations (id, child_id, topic_id, conversation_type, age_group, started_at, topic_depth_before, next_seq, offered, told, spark_id)
       SELECT $5::uuid, $1::uuid, $2::uuid, $6, $7, $3, $8, 1, $9::jsonb, '{}', $18::uuid FROM learner RETURNING id
@@ -68,7 +70,8 @@ const HISTORY: Statement = {
   text: `
     SELECT c.topic_id, m.seq, ${MESSAGE_COLUMNS}
     FROM conversations c
-    LEFT JOIN LATERAL (SELECT * FROM messages WHERE conversation_id = c.id AND seq < $3 ORDER BY seq DESC LIMIT $4) m ON true
+    LEFT JOIN LATERAL (SELECT * FROM messages WHERE conversation_id = c.id AND seq < $3
+      AND (passage IS NULL OR NOT split_part(passage, '/', 1) = ANY($5::text[])) ORDER BY seq DESC LIMIT $4) m ON true
     WHERE c.id = $1 AND c.child_id = $2
     ORDER BY m.seq`,
 }
@@ -171,9 +174,18 @@ export function conversationsStore(db: Database) {
       ])
     },
 
-    /** The newest `limit` messages before `beforeSeq`. */
-    async history(childId: string, conversationId: string, limit: number, beforeSeq: number): Promise<HistoryPage | undefined> {
-      const rows = await db.query<MessageRow & { topic_id: string; seq: number | null }>(HISTORY, [conversationId, childId, beforeSeq, limit + 1])
+    /** The newest `limit` messages before `beforeSeq`, without what was told of hidden topics (by slug). */
+    async history(
+      childId: string,
+      conversationId: string,
+      limit: number,
+      beforeSeq: number,
+      hiddenTopics: readonly string[],
+    ): Promise<HistoryPage | undefined> {
+      const rows = await db.query<MessageRow & { topic_id: string; seq: number | null }>(HISTORY, [
+        ...[conversationId, childId, beforeSeq, limit + 1],
+        hiddenTopics,
+      ])
       const [first] = rows
       if (!first) return undefined
       const messages = rows.filter((row) => row.seq !== null).map((row) => ({ ...messageOf(row), seq: row.seq as number }))

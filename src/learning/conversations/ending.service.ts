@@ -1,4 +1,4 @@
-import type { ActiveChild } from '../../family/child-access.ts'
+import { type ActiveChild, holdChild } from '../../family/child-access.ts'
 import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
 import type { Database, Transaction } from '../../platform/db/database.ts'
 import { AppError } from '../../platform/http/errors.ts'
@@ -66,7 +66,15 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     rewards: [...(stars > 0 ? [{ type: 'star' as const, amount: stars }] : []), ...badgeRewards(badges, earned)],
   })
 
+  /** What was told, in words that complete "explored ..."; nothing of a topic that has been restricted since. */
+  function aboutOf(child: ActiveChild, told: string): readonly string[] {
+    if (told === SPARK_ANSWERED) return ["today's spark"]
+    const passage = curriculum.passage(told)
+    return passage && !child.restrictedTopics.has(passage.topic.id) ? [passage.about] : []
+  }
+
   async function lock(tx: Transaction, child: ActiveChild, conversationId: string): Promise<LockedConversation> {
+    await holdChild(tx, child.id)
     const [conversation] = await tx.$queryRaw<LockedConversation[]>`
       SELECT topic_id, ended_at, lease_until, last_turn_at, started_at, depth, child_turns, topic_depth_before, time_ms, told, outcome
       FROM conversations WHERE id = ${conversationId}::uuid AND child_id = ${child.id}::uuid FOR UPDATE`
@@ -130,7 +138,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
         const earned = await tx.badge.findMany({ where: { conversationId }, select: { badgeId: true } })
         const idleMs = now - (conversation.last_turn_at ?? conversation.started_at).getTime()
         const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
-        const told = conversation.told.flatMap((key) => (key === SPARK_ANSWERED ? "today's spark" : (curriculum.passage(key)?.about ?? [])))
+        const told = conversation.told.flatMap((key) => aboutOf(child, key))
         const stored: StoredOutcome = {
           conversationId,
           summary: summaryOf(child.name, topic, told),

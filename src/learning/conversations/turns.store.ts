@@ -67,16 +67,18 @@ const CONTEXT: Statement = {
     WHERE c.id = $1 AND c.child_id = $2`,
 }
 
-// Takes the lease, the child's event and the message in one statement. The conversation is locked before anything is
+// Takes the lease, the child's event and the message in one statement. The child is locked first, as its deletion does. The conversation is locked before anything is
 // changed; if it or the child's last event is not what the rules were checked against, nothing happens at all.
 const BEGIN: Statement = {
   name: 'turns.begin',
   text: `
-    WITH conversation AS (
-      SELECT id, child_id FROM conversations
-      WHERE id = $1 AND child_id = $2 AND ended_at IS NULL AND next_seq = $3 AND pending_message_id IS NOT DISTINCT FROM $4
-        AND (lease_until IS NULL OR lease_until <= $5)
-      FOR UPDATE
+    WITH child AS (
+      SELECT id FROM children WHERE id = $2 FOR KEY SHARE
+    ), conversation AS (
+      SELECT c.id, c.child_id FROM child JOIN conversations c ON c.child_id = child.id
+      WHERE c.id = $1 AND c.ended_at IS NULL AND c.next_seq = $3 AND c.pending_message_id IS NOT DISTINCT FROM $4
+        AND (c.lease_until IS NULL OR c.lease_until <= $5)
+      FOR UPDATE OF c
     ), learner AS (
       UPDATE learners l SET last_event_at = greatest(l.last_event_at, $5), last_topic_id = $7, freezes = l.freezes + $27 FROM conversation c
       WHERE l.child_id = c.child_id AND l.last_event_at IS NOT DISTINCT FROM $6 AND l.freezes = $28 RETURNING l.child_id
@@ -105,10 +107,12 @@ const BEGIN: Statement = {
 const FINISH: Statement = {
   name: 'turns.finish',
   text: `
-    WITH conversation AS (
+    WITH child AS (
+      SELECT k.id FROM conversations t JOIN children k ON k.id = t.child_id WHERE t.id = $1 FOR KEY SHARE OF k
+    ), conversation AS (
       UPDATE conversations c SET points = $3, depth = $4, told = $5, offered = $6::jsonb, child_turns = c.child_turns + 1, next_seq = c.next_seq + 1,
         pending_message_id = NULL, lease_token = NULL, lease_until = NULL
-      WHERE c.id = $1 AND c.lease_token = $2 RETURNING c.id, c.child_id, c.next_seq, c.child_turns
+      FROM child WHERE c.child_id = child.id AND c.id = $1 AND c.lease_token = $2 RETURNING c.id, c.child_id, c.next_seq, c.child_turns
     ), reply AS (
       INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at)
       SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14 FROM conversation

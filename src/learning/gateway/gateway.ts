@@ -65,11 +65,14 @@ export function openGateway(deps: GatewayDeps): Gateway {
   const stopListening = deps.revocations.onRevoked((sessionId) => {
     for (const connection of connections) if (connection.caller?.sessionId === sessionId) connection.close(CLOSE.notAuthenticated, 'logged out')
   })
+  const stopListeningForRestrictions = deps.revocations.onChildRestricted((childId) => deps.live.forget(childId))
   const stopListeningForChildren = deps.revocations.onChildDenied((childId) => {
+    deps.live.forget(childId)
     for (const connection of connections) if (connection.childId === childId) connection.close(CLOSE.childDenied, 'child denied')
   })
   const heartbeat = setInterval(() => {
     for (const connection of connections) connection.beat()
+    deps.live.sweep()
   }, deps.options.heartbeatMs)
   heartbeat.unref()
   const listenersOf = (childId: string) => [...connections].filter((connection) => connection.childId === childId && connection.isListening).length
@@ -86,6 +89,7 @@ export function openGateway(deps: GatewayDeps): Gateway {
     close() {
       stopListening()
       stopListeningForChildren()
+      stopListeningForRestrictions()
       clearInterval(heartbeat)
       for (const connection of connections) connection.close(CLOSE.restart, 'restart')
       setTimeout(() => {

@@ -28,6 +28,10 @@ export interface LiveEvents {
   publish(childId: string, event: LiveEvent): void
   /** Listens from now on; nothing falls between `missed` and the first call of `listener`. */
   subscribe(childId: string, resume: Position | undefined, listener: (event: NumberedEvent) => void): Subscription
+  /** Keeps nothing of a child's past events any more; who comes back is told to fetch anew. */
+  forget(childId: string): void
+  /** Lets go of what is too old to be resumed. */
+  sweep(): void
   /** Children with at least one listener. */
   readonly listening: number
 }
@@ -35,6 +39,8 @@ export interface LiveEvents {
 export const KEPT_EVENTS = 500
 export const KEPT_BYTES = 256 * 1024
 export const KEPT_MS = 5 * MINUTE
+/** Of all children together. */
+export const KEPT_BYTES_IN_ALL = 128 * 1024 * 1024
 const MAX_CHANNELS = 10_000
 
 interface Channel {
@@ -45,9 +51,11 @@ interface Channel {
   readonly listeners: Set<(event: NumberedEvent) => void>
 }
 
-/** Live events of this process. What is kept is bounded in events, bytes and minutes for each child, and in children. */
+/** Live events of this process. What is kept is bounded in events, bytes and minutes for each child, in bytes for all together, and in children. */
 export function memoryLiveEvents(clock: Clock): LiveEvents {
+  /** Least recently used first. */
   const channels = new Map<string, Channel>()
+  let bytesInAll = 0
 
   function channelOf(childId: string): Channel {
     const known = channels.get(childId)
@@ -65,6 +73,7 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
   function dropIdlest(): void {
     for (const [childId, channel] of channels) {
       if (channel.listeners.size === 0) {
+        clear(channel)
         channels.delete(childId)
         return
       }
@@ -80,8 +89,22 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
       bytes -= entry.bytes
       surplus += 1
     }
-    channel.kept.splice(0, surplus)
-    channel.bytes = bytes
+    drop(channel, surplus, channel.bytes - bytes)
+  }
+
+  function drop(channel: Channel, events: number, bytes: number): void {
+    channel.kept.splice(0, events)
+    channel.bytes -= bytes
+    bytesInAll -= bytes
+  }
+
+  const clear = (channel: Channel): void => drop(channel, channel.kept.length, channel.bytes)
+
+  function keepWithinBudget(): void {
+    for (const channel of channels.values()) {
+      if (bytesInAll <= KEPT_BYTES_IN_ALL) return
+      clear(channel)
+    }
   }
 
   return {
@@ -92,7 +115,9 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
       const bytes = Buffer.byteLength(JSON.stringify(numbered))
       channel.kept.push({ event: numbered, bytes, at: clock.now() })
       channel.bytes += bytes
+      bytesInAll += bytes
       trim(channel)
+      keepWithinBudget()
       for (const listener of channel.listeners) listener(numbered)
     },
     subscribe(childId, resume, listener) {
@@ -105,6 +130,16 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
         position: { epoch: channel.epoch, seq: channel.seq },
         missed: recoverable ? channel.kept.map((entry) => entry.event).filter((event) => event.seq > resume.seq) : undefined,
         close: () => channel.listeners.delete(listener),
+      }
+    },
+    forget(childId) {
+      const channel = channels.get(childId)
+      if (channel) clear(channel)
+    },
+    sweep() {
+      for (const [childId, channel] of channels) {
+        trim(channel)
+        if (channel.listeners.size === 0 && channel.kept.length === 0) channels.delete(childId)
       }
     },
     get listening() {

@@ -1,4 +1,4 @@
-import type { ActiveChild } from '../../family/child-access.ts'
+import { type ActiveChild, holdChild } from '../../family/child-access.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Database, Statement, Transaction } from '../../platform/db/database.ts'
 import { AppError } from '../../platform/http/errors.ts'
@@ -54,6 +54,7 @@ export function shopService(db: Database, clock: Clock, catalogue: ShopCatalogue
       const now = clock.now()
       const at = new Date(now)
       return db.transaction(async (tx) => {
+        await holdChild(tx, child.id)
         const before = await lockWallet(tx, child.id)
         const number = (await tx.purchase.count({ where: { childId: child.id, itemId } })) + 1
         const isConsumed = item.category === 'streak_freeze'

@@ -1,4 +1,4 @@
-import type { ActiveChild } from '../../family/child-access.ts'
+import { type ActiveChild, holdChild } from '../../family/child-access.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Database, Statement } from '../../platform/db/database.ts'
 import { AppError } from '../../platform/http/errors.ts'
@@ -76,6 +76,7 @@ export function streaksService({ db, clock, live, badges }: StreaksDeps) {
     async freeze(child: ActiveChild): Promise<StreakState> {
       const at = new Date(clock.now())
       return db.transaction(async (tx) => {
+        await holdChild(tx, child.id)
         const [row] = await tx.$queryRawUnsafe<{ freezes: number; streak_dates: StreakDates }[]>(
           `SELECT l.freezes, ${streakDates('l.child_id')} AS streak_dates FROM learners l WHERE l.child_id = $1::uuid FOR UPDATE`,
           child.id,

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -161,9 +161,12 @@ async function ensureCluster(dataDir: string, cluster: string, binaries: Binarie
   const handOver = (file: string) => {
     if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid)
   }
-  mkdirSync(cluster, { recursive: true })
-  handOver(cluster)
-  chmodSync(cluster, 0o700)
+  // Made beside its place and moved there when it is whole: a start that is killed leaves no half cluster behind.
+  const fresh = `${cluster}.new`
+  rmSync(fresh, { recursive: true, force: true })
+  mkdirSync(fresh, { recursive: true })
+  handOver(fresh)
+  chmodSync(fresh, 0o700)
   const password = randomBytes(18).toString('base64url')
   writeFileSync(secretFile, password, { mode: 0o600 })
   const passwordFile = path.join(dataDir, `.pw-${process.pid}`)
@@ -171,11 +174,12 @@ async function ensureCluster(dataDir: string, cluster: string, binaries: Binarie
   handOver(passwordFile)
   try {
     await execute(binaries.initdb, [
-      ...['-D', cluster, '-U', 'postgres', '--pwfile', passwordFile, '--auth=scram-sha-256', '--encoding=UTF8'],
+      ...['-D', fresh, '-U', 'postgres', '--pwfile', passwordFile, '--auth=scram-sha-256', '--encoding=UTF8'],
       ...['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C', ...(ephemeral ? ['--no-sync'] : [])],
     ])
+    renameSync(fresh, cluster)
   } catch (error) {
-    rmSync(cluster, { recursive: true, force: true })
+    rmSync(fresh, { recursive: true, force: true })
     throw error
   } finally {
     rmSync(passwordFile, { force: true })

@@ -45,6 +45,7 @@ const CLAIM: Statement = {
       VALUES ($1, $2, $3, (SELECT id FROM children WHERE id = $4::uuid), $5, $6, $7)
       ON CONFLICT (scope, key) DO UPDATE SET
         operation_id = CASE WHEN k.created_at <= $8 THEN excluded.operation_id ELSE k.operation_id END,
+        child_id = CASE WHEN k.created_at <= $8 THEN excluded.child_id ELSE k.child_id END,
         fingerprint = CASE WHEN k.created_at <= $8 THEN excluded.fingerprint ELSE k.fingerprint END,
         status = NULL, response = NULL, locked_until = excluded.locked_until,
         created_at = CASE WHEN k.created_at <= $8 THEN excluded.created_at ELSE k.created_at END

@@ -31,14 +31,24 @@ function refuseFields(request: FastifyRequest, _reply: FastifyReply, done: (erro
   done(isEmpty ? undefined : invalidField(field, 'Unknown field'))
 }
 
-/** The path of the first text that PostgreSQL cannot hold, if there is one. */
-export function unstorableField(value: unknown, path: readonly string[] = []): string | undefined {
-  if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed() ? path.join('.') || 'body' : undefined
+/** Nothing that is asked for nests so deep; walking deeper would only cost time. */
+const DEEPEST = 32
+
+/** The path of the first text that PostgreSQL cannot hold, if there is one. What nests deeper than 32 levels counts as unstorable. */
+export function unstorableField(value: unknown): string | undefined {
+  const path = pathToUnstorable(value, DEEPEST)
+  return path && (path.length > 0 ? path.join('.') : 'body')
+}
+
+function pathToUnstorable(value: unknown, levels: number): string[] | undefined {
+  const isUnstorable = (text: string) => text.includes('\0') || !text.isWellFormed()
+  if (typeof value === 'string') return isUnstorable(value) ? [] : undefined
   if (typeof value !== 'object' || value === null) return undefined
+  if (levels === 0) return []
   for (const [key, child] of Object.entries(value)) {
-    if (key.includes('\0') || !key.isWellFormed()) return path.join('.') || 'body'
-    const field = unstorableField(child, [...path, key])
-    if (field !== undefined) return field
+    if (isUnstorable(key)) return []
+    const path = pathToUnstorable(child, levels - 1)
+    if (path) return [key, ...path]
   }
   return undefined
 }

@@ -72,7 +72,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
 
 /** Server faults with their cause, everything else at debug level. */
 export function logRefusal(request: FastifyRequest, error: AppError): void {
-  if (error.status >= 500) request.log.error({ err: safeCause(error.options.cause ?? error), code: error.code }, 'request failed')
+  if (error.status >= 500) request.log.error({ err: error.options.cause ?? error, code: error.code }, 'request failed')
   else request.log.debug({ code: error.code, fields: error.options.details?.map((detail) => detail.field) }, 'request refused')
 }
 
