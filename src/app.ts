@@ -93,10 +93,10 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   const tokens = tokensOf(app.jwt, clock, revocations)
   const limits = rateLimits(deps.counters, config.rateLimitMultiplier)
   const onError = (error: unknown) => logger.error({ err: error }, 'work in the background failed')
-  const room = learningRoom({ ...deps, tokens, limits, onError })
+  const children = childrenService({ db, clock, tokens, revocations, ownsItem, knownTopics: new Set(deps.curriculum.topics.map((topic) => topic.id)) })
+  const room = learningRoom({ ...deps, tokens, limits, children, onError })
   const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
   const parents = parentsService(db, clock)
-  const children = childrenService({ db, clock, tokens, revocations, ownsItem, knownTopics: new Set(deps.curriculum.topics.map((topic) => topic.id)) })
 
   registerDoors(app, { db, clock, tokens, limits, idempotency: idempotencyStore(db, clock, deps.box) })
   registerObservability(app, dependencyChecks(deps), gauges(room.gateway, deps))
@@ -112,7 +112,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
     },
     { prefix: '/v1' },
   )
-  app.addHook('preClose', async () => room.gateway.close())
+  app.addHook('preClose', async () => room.close())
   app.addHook('onClose', async () => room.drain())
   return app
 }
@@ -135,6 +135,6 @@ function dependencyChecks({ db, redis, revocations }: Deps): DependencyCheck[] {
 function gauges(gateway: { readonly sockets: number }, { live }: Deps): GaugeSource[] {
   return [
     { name: 'brainspark_sockets', help: 'Open WebSocket connections', read: () => gateway.sockets },
-    { name: 'brainspark_children_listening', help: 'Children with at least one authenticated socket', read: () => live.listening },
+    { name: 'brainspark_children_listening', help: 'Children with at least one authenticated socket', read: () => live.listeners.length },
   ]
 }

@@ -43,6 +43,9 @@ export interface NewChild extends ChildChanges {
   readonly birth_date: LocalDate
 }
 
+type FieldNames = (setting: keyof ChildSettings) => string
+const inSettings: FieldNames = (setting) => `settings.${setting}`
+
 export interface ChildProfile {
   readonly child: Child
   readonly birthDate: LocalDate
@@ -72,6 +75,14 @@ const COUNT_PIN_TRY: Statement = {
     RETURNING failures`,
 }
 
+const GRANT: Statement = {
+  name: 'family.grant',
+  text: `
+    UPDATE children SET granted_day = $2::date,
+      granted_minutes = least(1440, CASE WHEN granted_day = $2::date THEN granted_minutes ELSE 0 END + $3)
+    WHERE id = $1 RETURNING granted_minutes`,
+}
+
 export function childrenService({ db, clock, tokens, revocations, knownTopics, ownsItem }: ChildrenDeps) {
   const profileOf = (child: Child, timezone: string): ChildProfile => {
     const birthDate = child.birthDate.toISOString().slice(0, 10)
@@ -89,9 +100,9 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
     if (age < YOUNGEST || age > OLDEST) throw invalidField('birth_date', `BrainSpark is for children of ${YOUNGEST} to ${OLDEST}`)
   }
 
-  function checkSettings(changes: ChildChanges): void {
+  function checkSettings(changes: ChildChanges, named: FieldNames): void {
     const unknown = changes.settings?.restricted_topics?.find((id) => !knownTopics.has(id))
-    if (unknown !== undefined) throw invalidField('settings.restricted_topics', 'Names a topic that does not exist')
+    if (unknown !== undefined) throw invalidField(named('restricted_topics'), 'Names a topic that does not exist')
   }
 
   /** A free avatar, or one the child has bought. */
@@ -101,19 +112,19 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
   }
 
   /** Bedtime has a start and an end that differ, or neither, once the change is applied to what is there. */
-  function checkBedtime({ settings }: ChildChanges, current: { bedtime_start: string | null; bedtime_end: string | null }): void {
+  function checkBedtime({ settings }: ChildChanges, current: { bedtime_start: string | null; bedtime_end: string | null }, named: FieldNames): void {
     const { bedtime_start: start = current.bedtime_start, bedtime_end: end = current.bedtime_end } = settings ?? {}
     if ((start === null) !== (end === null)) {
-      throw invalidField(start === null ? 'settings.bedtime_start' : 'settings.bedtime_end', 'Bedtime needs a start and an end, or neither')
+      throw invalidField(named(start === null ? 'bedtime_start' : 'bedtime_end'), 'Bedtime needs a start and an end, or neither')
     }
-    if (start !== null && start === end) throw invalidField('settings.bedtime_end', 'Must differ from the start')
+    if (start !== null && start === end) throw invalidField(named('bedtime_end'), 'Must differ from the start')
   }
 
   return {
     /** A new child under `operationId`; a retry with the same id gives the child that is there. At most twenty a parent (422). */
     async create(parentId: string, operationId: string, input: NewChild): Promise<ChildProfile> {
-      checkSettings(input)
-      checkBedtime(input, { bedtime_start: null, bedtime_end: null })
+      checkSettings(input, inSettings)
+      checkBedtime(input, { bedtime_start: null, bedtime_end: null }, inSettings)
       const timezone = await timezoneOf(db.prisma, parentId)
       checkBirthDate(input.birth_date, timezone)
       const pinHash = input.pin ? await hashSecret(input.pin) : null
@@ -153,16 +164,16 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
       return profileOf(child, timezone)
     },
 
-    /** Changes what is named. A new or removed PIN ends the child's sessions. */
-    async update(childId: string, timezone: string, changes: ChildChanges): Promise<ChildProfile> {
-      checkSettings(changes)
+    /** Changes what is named. A new or removed PIN ends the child's sessions. `named` is how a refusal calls a setting. */
+    async update(childId: string, timezone: string, changes: ChildChanges, named: FieldNames = inSettings): Promise<ChildProfile> {
+      checkSettings(changes, named)
       const pinHash = changes.pin ? await hashSecret(changes.pin) : null
       const now = clock.now()
       const child = await db.transaction(async (tx) => {
         const [current] = await tx.$queryRaw<{ bedtime_start: string | null; bedtime_end: string | null; birth_date: string }[]>`
           SELECT bedtime_start, bedtime_end, birth_date::text FROM children WHERE id = ${childId}::uuid FOR UPDATE`
         if (!current) throw new AppError('CHILD_ACCESS_DENIED')
-        checkBedtime(changes, current)
+        checkBedtime(changes, current, named)
         await checkAvatar(tx, childId, changes.avatar_id)
         if (changes.birth_date !== undefined && changes.birth_date !== current.birth_date) checkBirthDate(changes.birth_date, timezone)
         if (changes.settings?.restricted_topics !== undefined) await revocations.restrictChild(tx, childId)
@@ -176,6 +187,20 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
         })
       })
       return profileOf(child, timezone)
+    },
+
+    /** Adds minutes to the limit of today, a day's worth at most; the minutes granted today in all. */
+    async grant(childId: string, today: LocalDate, minutes: number): Promise<number> {
+      const [granted] = await db.query<{ granted_minutes: number }>(GRANT, [childId, today, minutes])
+      if (!granted) throw new AppError('CHILD_ACCESS_DENIED')
+      return granted.granted_minutes
+    },
+
+    /** Pauses learning, or lets it go on. */
+    async pause(childId: string, isPaused: boolean): Promise<void> {
+      const at = new Date(clock.now())
+      const { count } = await db.prisma.child.updateMany({ where: { id: childId }, data: { pausedAt: isPaused ? at : null, updatedAt: at } })
+      if (count === 0) throw new AppError('CHILD_ACCESS_DENIED')
     },
 
     /** Removes the child with everything that belongs to it, the stored answer of its creation too, and ends its sessions. */

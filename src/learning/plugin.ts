@@ -1,3 +1,4 @@
+import type { ChildrenService } from '../family/children.service.ts'
 import type { Revocations } from '../identity/revocations.ts'
 import type { Tokens } from '../identity/tokens.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -16,9 +17,13 @@ import { endingService } from './conversations/ending.service.ts'
 import { turnsService } from './conversations/turns.service.ts'
 import { turnsStore } from './conversations/turns.store.ts'
 import type { Curriculum } from './curriculum/curriculum.ts'
+import { registerDashboardRoutes } from './dashboard/dashboard.routes.ts'
+import { dashboardService } from './dashboard/dashboard.service.ts'
+import { dashboardStore } from './dashboard/dashboard.store.ts'
 import { registerGatewayRoutes } from './gateway/gateway.routes.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway/gateway.ts'
 import type { LiveEvents } from './gateway/live-events.ts'
+import { watchSessions } from './gateway/session-watch.ts'
 import { registerProgressRoutes } from './progress/progress.routes.ts'
 import { progressService } from './progress/progress.service.ts'
 import { badgeCatalogue } from './rewards/badges.ts'
@@ -29,6 +34,8 @@ import { registerShopRoutes } from './rewards/shop.routes.ts'
 import { shopService } from './rewards/shop.service.ts'
 import { registerStreakRoutes } from './rewards/streaks.routes.ts'
 import { streaksService } from './rewards/streaks.service.ts'
+import { registerSessionRoutes } from './session/session.routes.ts'
+import { sessionService } from './session/session.service.ts'
 import type { BuiltinTutor } from './tutor/builtin.ts'
 import type { TutorModel } from './tutor/tutor-model.ts'
 
@@ -45,6 +52,7 @@ export interface LearningDeps {
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
   readonly live: LiveEvents
+  readonly children: ChildrenService
   readonly gateway: GatewayOptions
   readonly onError: (error: unknown) => void
 }
@@ -55,6 +63,8 @@ export interface LearningRoom {
   registerRoutes(app: TypedApp): void
   /** The WebSocket door at `path`. */
   registerGateway(app: TypedApp, path: string): void
+  /** Tells every socket to come back to another process, and looks after time no more. */
+  close(): void
   /** Resolves when no turn is being carried out any more. */
   drain(): Promise<void>
 }
@@ -66,10 +76,11 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
   const turns = turnsService({ ...deps, store: turnsStore(db), badges })
   const sparks = brainSparkService({ db, clock, curriculum, live })
   const streaks = streaksService({ db, clock, live, badges })
-  const conversations = conversationsService({ clock, curriculum, store: conversationsStore(db), tutor: deps.builtin, sparks })
+  const conversations = conversationsService({ db, clock, curriculum, store: conversationsStore(db), tutor: deps.builtin, sparks })
   const ending = endingService({ db, clock, curriculum, live, badges })
   const constellation = constellationService(db, curriculum)
   const gateway = openGateway({ ...deps, turns, options: deps.gateway })
+  const watch = watchSessions({ ...deps, everyMs: deps.gateway.watchMs })
   return {
     gateway,
     registerRoutes(app) {
@@ -79,9 +90,15 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
       registerStreakRoutes(app, streaks)
       registerProgressRoutes(app, progressService(db, curriculum))
       registerRewardsRoutes(app, rewardsService(db, badges, shopCatalogue))
+      registerSessionRoutes(app, sessionService(db, clock))
+      registerDashboardRoutes(app, dashboardService(dashboardStore(db), clock, curriculum), deps.children)
       registerShopRoutes(app, shopService(db, clock, shopCatalogue), shopCatalogue)
     },
     registerGateway: (app, path) => registerGatewayRoutes(app, gateway, path),
+    close() {
+      watch.stop()
+      gateway.close()
+    },
     drain: () => turns.drain(),
   }
 }

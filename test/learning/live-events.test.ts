@@ -68,9 +68,9 @@ describe('live events', () => {
   it('count the children who are listened to, and forget those who left', () => {
     const live = memoryLiveEvents(testClock())
     const subscriptions = [newId(), newId()].flatMap((childId) => [live.subscribe(childId, undefined, () => {}), live.subscribe(childId, undefined, () => {})])
-    expect(live.listening).toBe(2)
+    expect(live.listeners.length).toBe(2)
     for (const subscription of subscriptions) subscription.close()
-    expect(live.listening).toBe(0)
+    expect(live.listeners.length).toBe(0)
   })
 
   it('are given again from any position still at hand, and from no other', () => {

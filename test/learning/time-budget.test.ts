@@ -171,7 +171,7 @@ describe('the day’s budget', () => {
   const now = at('2026-11-21T17:00:00Z')
   const child = (dailyTimeLimitMinutes: number, bedtimeStart: string | null = null, bedtimeEnd: string | null = null) => ({
     ...{ timezone: NEW_YORK, today: '2026-11-21' },
-    ...{ dailyTimeLimitMinutes, bedtimeStart, bedtimeEnd },
+    ...{ dailyTimeLimitMinutes, grantedMinutes: 0, isPaused: false, bedtimeStart, bedtimeEnd },
   })
 
   it('is used up at the very millisecond, booked and running time together', () => {

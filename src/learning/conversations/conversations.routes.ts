@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { Data, data, Page, page, UuidParam } from '../../platform/http/envelope.ts'
 import { readIdempotencyKey } from '../../platform/http/idempotency.ts'
 import { errorBody, logRefusal, toAppError } from '../../platform/http/render-error.ts'
@@ -105,6 +106,24 @@ export function registerConversationRoutes(app: TypedApp, conversations: Convers
       return markReplay(reply, turn)
         .status(201)
         .send(data(request, toTurnView(result)))
+    },
+  )
+
+  app.post(
+    '/conversations/:conversation_id/messages/:message_id/report',
+    {
+      config: { actor: 'child', limit: 'general', errors: ['NOT_FOUND', 'FORBIDDEN'] },
+      schema: {
+        tags,
+        summary: 'Report a reply',
+        description: 'For a child who finds a reply odd, scary or wrong. The parent sees it among the safety flags of the conversation. Again changes nothing.',
+        params: z.strictObject({ conversation_id: z.uuid(), message_id: z.uuid() }),
+        response: { 201: Data(z.object({ reported: z.literal(true) })) },
+      },
+    },
+    async (request, reply) => {
+      await conversations.report(request.child, request.params.conversation_id, request.params.message_id)
+      return reply.status(201).send(data(request, { reported: true as const }))
     },
   )
 

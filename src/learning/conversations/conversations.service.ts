@@ -1,9 +1,11 @@
 import { z } from 'zod'
-import type { ActiveChild } from '../../family/child-access.ts'
+import { type ActiveChild, holdChild } from '../../family/child-access.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { Database } from '../../platform/db/database.ts'
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor.ts'
 import { AppError } from '../../platform/http/errors.ts'
 import { newId } from '../../platform/ids.ts'
+import { raiseFlag } from '../../safety/flags.ts'
 import type { BrainSparkService } from '../brain-spark/brain-spark.service.ts'
 import { mapStateOf } from '../constellation/map-state.ts'
 import { unlockHint } from '../constellation/topic-map.ts'
@@ -34,6 +36,7 @@ export interface ListedConversation {
 }
 
 export interface ConversationsDeps {
+  readonly db: Database
   readonly store: ConversationsStore
   readonly clock: Clock
   readonly curriculum: Curriculum
@@ -46,7 +49,7 @@ const NEWEST = 2_147_483_647
 const ListCursor = z.tuple([z.iso.datetime(), z.uuid()])
 const HistoryCursor = z.int().min(1).max(NEWEST)
 
-export function conversationsService({ store, clock, curriculum, tutor, sparks }: ConversationsDeps) {
+export function conversationsService({ db, store, clock, curriculum, tutor, sparks }: ConversationsDeps) {
   async function started(child: ActiveChild, conversationId: string): Promise<StartedConversation> {
     const opening = await store.opening(child.id, conversationId)
     if (!opening) throw new AppError('NOT_FOUND')
@@ -127,6 +130,19 @@ export function conversationsService({ store, clock, curriculum, tutor, sparks }
         }),
       )
       return { conversations, cursor: last ? encodeCursor([last.started_at.toISOString(), last.id]) : null }
+    },
+
+    /** Flags a reply that the child points at, for its parent to look at; once. Throws NOT_FOUND, FORBIDDEN (restricted topic). */
+    async report(child: ActiveChild, conversationId: string, messageId: string): Promise<void> {
+      await db.transaction(async (tx) => {
+        await holdChild(tx, child.id)
+        const where = { id: messageId, conversationId, childId: child.id, role: 'assistant' }
+        const message = await tx.message.findFirst({ where, select: { conversation: { select: { topicId: true } } } })
+        if (!message) throw new AppError('NOT_FOUND')
+        if (child.restrictedTopics.has(message.conversation.topicId)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
+        const flag = { childId: child.id, conversationId, messageId, category: 'reported', severity: 'low', action: 'shown_to_parent' }
+        await raiseFlag(tx, flag, new Date(clock.now()))
+      })
     },
 
     /** A page of messages: the newest, or those before a cursor; oldest first. Throws NOT_FOUND, FORBIDDEN (restricted topic). */

@@ -8,7 +8,7 @@ import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
 import type { LiveEvents } from '../gateway/live-events.ts'
 import { evidenceOf } from '../progress/growth.ts'
-import { bookingsFor, timeRefusal, timeSince } from '../progress/time-budget.ts'
+import { bookingsFor, TIME_MESSAGES, timeRefusal, timeSince } from '../progress/time-budget.ts'
 import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
@@ -51,12 +51,12 @@ export interface TurnsDeps {
   readonly box: CryptoBox
 }
 
-/** Refuses while it is bedtime or the day's time is used up. */
+/** Refuses while the parent has paused learning, it is bedtime or the day's time is used up. */
 export function requireTime(child: ActiveChild, context: Pick<TurnContext, 'lastEventAt' | 'bookedTodayMs'>, now: number): void {
   const reason = timeRefusal(child, now, context.lastEventAt, context.bookedTodayMs)
-  if (reason === 'bedtime')
-    throw new AppError('TIME_LIMIT_REACHED', { reason, message: 'It is bedtime', child: 'Sleep tight! Your questions will wait for you until morning.' })
-  if (reason) throw new AppError('TIME_LIMIT_REACHED', { reason })
+  if (!reason) return
+  const message = { paused: 'The parent has paused learning', bedtime: 'It is bedtime', time_limit: 'Daily time limit has been reached' }[reason]
+  throw new AppError('TIME_LIMIT_REACHED', { reason, message, child: TIME_MESSAGES[reason] })
 }
 
 export function turnsService({ store, clock, curriculum, tutor, live, badges, box }: TurnsDeps) {

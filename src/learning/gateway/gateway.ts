@@ -25,6 +25,8 @@ export interface GatewayOptions {
   readonly maxFramesPerMinute: number
   readonly maxSocketsPerChild: number
   readonly maxTurnsInFlight: number
+  /** How often the time of the children who listen is looked at. */
+  readonly watchMs: number
 }
 
 export const GATEWAY_DEFAULTS: GatewayOptions = {
@@ -34,6 +36,7 @@ export const GATEWAY_DEFAULTS: GatewayOptions = {
   maxFramesPerMinute: 240,
   maxSocketsPerChild: 10,
   maxTurnsInFlight: 4,
+  watchMs: 5 * SECOND,
 }
 
 export interface GatewayDeps {

@@ -7,6 +7,8 @@ export type LiveEvent =
   | { readonly type: 'message_chunk'; readonly conversation_id: string; readonly chunk: string; readonly chunk_index: number }
   | { readonly type: 'message_complete'; readonly conversation_id: string; readonly message: object }
   | { readonly type: 'reward_earned'; readonly reward: object }
+  | { readonly type: 'time_warning'; readonly minutes_remaining: number; readonly message: string }
+  | { readonly type: 'session_end'; readonly reason: string; readonly message: string }
 
 export type NumberedEvent = LiveEvent & { readonly seq: number }
 
@@ -33,7 +35,7 @@ export interface LiveEvents {
   /** Lets go of what is too old to be resumed. */
   sweep(): void
   /** Children with at least one listener. */
-  readonly listening: number
+  readonly listeners: readonly string[]
 }
 
 export const KEPT_EVENTS = 500
@@ -142,10 +144,8 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
         if (channel.listeners.size === 0 && channel.kept.length === 0) channels.delete(childId)
       }
     },
-    get listening() {
-      let count = 0
-      for (const channel of channels.values()) if (channel.listeners.size > 0) count += 1
-      return count
+    get listeners() {
+      return [...channels].filter(([, channel]) => channel.listeners.size > 0).map(([childId]) => childId)
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { ChildTimeRules } from '../../family/child-access.ts'
 import { type Instant, MINUTE } from '../../platform/clock.ts'
 import { type LocalDate, localDateAt, localMinuteAt, startOfDay } from '../../platform/local-date.ts'
 
@@ -25,6 +26,7 @@ export function timeSince(lastEventAt: Instant | null, now: Instant, timezone: s
   ].filter((part) => part.ms > 0)
 }
 
+const MINUTES_A_DAY = 1_440
 const wallClockMinutes = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
 
 /** Whether the local wall clock stands between bedtime's start (included) and end (excluded); it may cross midnight. */
@@ -34,19 +36,40 @@ export function isBedtime(now: Instant, timezone: string, bedtime: { readonly be
   return start < end ? minute >= start && minute < end : minute >= start || minute < end
 }
 
-export interface TimeRules {
-  readonly timezone: string
-  readonly today: LocalDate
-  readonly dailyTimeLimitMinutes: number
-  readonly bedtimeStart: string | null
-  readonly bedtimeEnd: string | null
+/** Minutes of the local wall clock until bedtime begins, 0 during bedtime; undefined without one. */
+export function minutesToBedtime(now: Instant, timezone: string, bedtime: Pick<TimeRules, 'bedtimeStart' | 'bedtimeEnd'>): number | undefined {
+  if (bedtime.bedtimeStart === null) return undefined
+  if (isBedtime(now, timezone, bedtime)) return 0
+  return (wallClockMinutes(bedtime.bedtimeStart) - localMinuteAt(now, timezone) + MINUTES_A_DAY) % MINUTES_A_DAY
 }
 
-/** Why a child may not go on learning now, if so: bedtime before the day's budget. */
-export function timeRefusal(child: TimeRules, now: Instant, lastEventAt: Instant | null, bookedTodayMs: number): 'bedtime' | 'time_limit' | undefined {
+export type TimeRules = ChildTimeRules
+
+export const TIME_REASONS = ['paused', 'bedtime', 'time_limit'] as const
+export type TimeReason = (typeof TIME_REASONS)[number]
+
+/** Learning time of today: what is booked, and what has run since the last event. */
+export function usedToday(child: Pick<TimeRules, 'timezone' | 'today'>, now: Instant, lastEventAt: Instant | null, bookedTodayMs: number): number {
+  return bookedTodayMs + (timeSince(lastEventAt, now, child.timezone).find((part) => part.day === child.today)?.ms ?? 0)
+}
+
+/** Learning time of today that is left; never negative. */
+export function leftToday(child: TimeRules, usedMs: number): number {
+  return Math.max(0, (child.dailyTimeLimitMinutes + child.grantedMinutes) * MINUTE - usedMs)
+}
+
+/** Why a child may not go on learning now, if so: paused by the parent, before bedtime, before the day's budget. */
+export function timeRefusal(child: TimeRules, now: Instant, lastEventAt: Instant | null, bookedTodayMs: number): TimeReason | undefined {
+  if (child.isPaused) return 'paused'
   if (isBedtime(now, child.timezone, child)) return 'bedtime'
-  const running = timeSince(lastEventAt, now, child.timezone).find((part) => part.day === child.today)?.ms ?? 0
-  return bookedTodayMs + running >= child.dailyTimeLimitMinutes * MINUTE ? 'time_limit' : undefined
+  return leftToday(child, usedToday(child, now, lastEventAt, bookedTodayMs)) === 0 ? 'time_limit' : undefined
+}
+
+/** What a child is told when it may not go on. */
+export const TIME_MESSAGES: Readonly<Record<TimeReason, string>> = {
+  paused: 'Your grown-up has paused BrainSpark for now. See you soon!',
+  bedtime: 'Sleep tight! Your questions will wait for you until morning.',
+  time_limit: "Great thinking today! Let's take a break and come back tomorrow!",
 }
 
 /** A row to add to a child's day in a topic. */

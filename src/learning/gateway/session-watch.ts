@@ -1,0 +1,92 @@
+import { TIME_RULE_COLUMNS, type TimeRulesRow, timeRulesOf } from '../../family/child-access.ts'
+import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
+import type { Database, Statement } from '../../platform/db/database.ts'
+import { localDateAt } from '../../platform/local-date.ts'
+import { leftToday, minutesToBedtime, TIME_MESSAGES, type TimeReason, type TimeRules, timeRefusal, usedToday } from '../progress/time-budget.ts'
+import type { LiveEvents } from './live-events.ts'
+
+/** Minutes before the end at which a child is told. */
+const WARNINGS = [1, 5] as const
+const CHILDREN_AT_ONCE = 1_000
+
+/** How near the end of the session is: 0 over, 1 and 5 minutes at most, or far. */
+type Stage = 0 | (typeof WARNINGS)[number] | 'far'
+const urgency: Readonly<Record<Stage, number>> = { 0: 3, 1: 2, 5: 1, far: 0 }
+
+export interface SessionState {
+  readonly stage: Stage
+  readonly minutesLeft: number
+  readonly reason: TimeReason | undefined
+}
+
+/** Where a child's session stands: what is left of the day's budget and until bedtime, whichever is less. */
+export function sessionState(rules: TimeRules, now: Instant, lastEventAt: Instant | null, bookedTodayMs: number): SessionState {
+  const reason = timeRefusal(rules, now, lastEventAt, bookedTodayMs)
+  if (reason) return { stage: 0, minutesLeft: 0, reason }
+  const leftMs = leftToday(rules, usedToday(rules, now, lastEventAt, bookedTodayMs))
+  const minutesLeft = Math.ceil(Math.min(leftMs / MINUTE, minutesToBedtime(now, rules.timezone, rules) ?? Number.POSITIVE_INFINITY))
+  return { stage: WARNINGS.find((minutes) => minutesLeft <= minutes) ?? 'far', minutesLeft, reason }
+}
+
+// Booked time is read for today and the days around it: which of them is today depends on the time zone of each child.
+const STATES: Statement = {
+  name: 'gateway.session_states',
+  text: `
+    SELECT c.id, ${TIME_RULE_COLUMNS}, l.last_event_at, (SELECT coalesce(json_object_agg(b.day, b.ms), '{}') FROM
+        (SELECT d.day, sum(d.time_ms) AS ms FROM topic_days d WHERE d.child_id = c.id AND d.day BETWEEN $2::date - 1 AND $2::date + 1 GROUP BY d.day) b) AS booked
+    FROM children c JOIN parents p ON p.id = c.parent_id JOIN learners l ON l.child_id = c.id WHERE c.id = ANY($1::uuid[])`,
+}
+
+type StateRow = TimeRulesRow & { id: string; last_event_at: Date | null; booked: Record<string, number> }
+
+export interface SessionWatchDeps {
+  readonly db: Database
+  readonly clock: Clock
+  readonly live: LiveEvents
+  readonly everyMs: number
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Tells every child that is listening when its time draws to an end: `time_warning` at five and at one minute,
+ * `session_end` at the end, each once, whatever brought it (learning, bedtime, the parent). One query for all children.
+ */
+export function watchSessions({ db, clock, live, everyMs, onError }: SessionWatchDeps): { stop(): void } {
+  const told = new Map<string, Pick<SessionState, 'stage' | 'reason'>>()
+  let isLooking = false
+
+  function tell(childId: string, { stage, minutesLeft, reason }: SessionState): void {
+    const before = told.get(childId) ?? { stage: 'far', reason: undefined }
+    told.set(childId, { stage, reason })
+    if (urgency[stage] <= urgency[before.stage] && (reason === undefined || reason === before.reason)) return
+    if (reason) live.publish(childId, { type: 'session_end', reason, message: TIME_MESSAGES[reason] })
+    else live.publish(childId, { type: 'time_warning', minutes_remaining: minutesLeft, message: warning(minutesLeft) })
+  }
+
+  async function look(): Promise<void> {
+    const children = live.listeners
+    for (const childId of told.keys()) if (!children.includes(childId)) told.delete(childId)
+    for (let start = 0; start < children.length; start += CHILDREN_AT_ONCE) {
+      const now = clock.now()
+      const rows = await db.query<StateRow>(STATES, [children.slice(start, start + CHILDREN_AT_ONCE), localDateAt(now, 'UTC')])
+      for (const row of rows) {
+        const rules = timeRulesOf(row, now)
+        tell(row.id, sessionState(rules, now, row.last_event_at?.getTime() ?? null, row.booked[rules.today] ?? 0))
+      }
+    }
+  }
+
+  const timer = setInterval(() => {
+    if (isLooking) return
+    isLooking = true
+    look()
+      .catch(onError)
+      .finally(() => {
+        isLooking = false
+      })
+  }, everyMs)
+  timer.unref()
+  return { stop: () => clearInterval(timer) }
+}
+
+const warning = (minutes: number): string => `${minutes} more ${minutes === 1 ? 'minute' : 'minutes'} of brain sparking today!`
