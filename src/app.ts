@@ -9,12 +9,15 @@ import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
 import { childrenService } from './family/children.service.ts'
 import { registerDoors } from './family/doors.ts'
+import { erasureService } from './family/erasure.service.ts'
+import { exportOf, FAMILY_EXPORT } from './family/export.ts'
 import { registerFamilyRoutes } from './family/family.routes.ts'
 import { familyProfiles, parentsService } from './family/parents.service.ts'
 import { registerAuthRoutes, registerJwksRoute } from './identity/auth.routes.ts'
 import { authService } from './identity/auth.service.ts'
 import { ISSUER, tokensOf } from './identity/tokens.ts'
 import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
+import { LEARNING_EXPORT } from './learning/learning-export.ts'
 import { learningRoom } from './learning/plugin.ts'
 import { ownsItem } from './learning/rewards/shop.service.ts'
 import { registerDocs } from './platform/http/docs.ts'
@@ -30,6 +33,14 @@ import { registerCommonHeaders, setCommonHeaders } from './platform/http/securit
 import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
 import { isUuid, newId } from './platform/ids.ts'
+import type { Job } from './platform/jobs.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Work that a running server does again and again; see startJobs. */
+    jobs: readonly Job[]
+  }
+}
 
 const BODY_LIMIT_BYTES = 64 * 1024
 const REQUEST_TIMEOUT_MS = 30_000
@@ -94,9 +105,13 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   const limits = rateLimits(deps.counters, config.rateLimitMultiplier)
   const onError = (error: unknown) => logger.error({ err: error }, 'work in the background failed')
   const children = childrenService({ db, clock, tokens, revocations, ownsItem, knownTopics: new Set(deps.curriculum.topics.map((topic) => topic.id)) })
-  const room = learningRoom({ ...deps, tokens, limits, children, onError })
+  const room = learningRoom({ ...deps, tokens, limits, children, publicUrl: config.publicUrl, onError })
   const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
   const parents = parentsService(db, clock)
+
+  const erasure = erasureService({ db, clock, revocations })
+  const exportChild = (childId: string, requestId: string) =>
+    exportOf(db, [...FAMILY_EXPORT, ...LEARNING_EXPORT], childId, '{"data":{', `},"meta":{"request_id":${JSON.stringify(requestId)}}}`)
 
   registerDoors(app, { db, clock, tokens, limits, idempotency: idempotencyStore(db, clock, deps.box) })
   registerObservability(app, dependencyChecks(deps), gauges(room.gateway, deps))
@@ -106,12 +121,13 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   await app.register(
     async (v1: TypedApp) => {
       registerAuthRoutes(v1, auth, clock)
-      registerFamilyRoutes(v1, parents, children)
-      room.registerRoutes(v1)
+      registerFamilyRoutes(v1, { parents, children, erasure, exportChild })
+      await room.registerRoutes(v1)
       room.registerGateway(v1, '/ws')
     },
     { prefix: '/v1' },
   )
+  app.decorate('jobs', room.jobs)
   app.addHook('preClose', async () => room.close())
   app.addHook('onClose', async () => room.drain())
   return app

@@ -28,6 +28,8 @@ export interface Deps {
   readonly clock: Clock
   readonly logger: Logger
   readonly db: Database
+  /** Of the store: the configured one, or the embedded one. */
+  readonly databaseUrl: string
   readonly redis: Redis | undefined
   readonly counters: Counters
   readonly mailer: Mailer
@@ -106,6 +108,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       clock,
       logger,
       db,
+      databaseUrl: url,
       redis,
       mailer,
       revocations,

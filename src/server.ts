@@ -2,6 +2,7 @@ import { buildApp } from './app.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { openDeps } from './deps.ts'
 import { safeCause } from './platform/http/render-error.ts'
+import { startJobs } from './platform/jobs.ts'
 
 const DRAIN_TIMEOUT_MS = 25_000
 
@@ -12,8 +13,16 @@ async function start(config: Config): Promise<() => Promise<void>> {
     const app = await buildApp(config, deps)
     const address = await app.listen({ host: config.host, port: config.port })
     process.stdout.write(welcome(address))
+    const onJobError = (error: unknown) => deps.logger.error({ err: error }, 'a job failed')
+    // Nobody waits for the jobs; the first answer must not.
+    const jobs = startJobs(deps.databaseUrl, app.jobs, onJobError)
+    jobs.catch(onJobError)
     return async () => {
       await app.close()
+      await jobs.then(
+        (running) => running.stop(),
+        () => {},
+      )
       await deps.close()
     }
   } catch (error) {

@@ -203,17 +203,6 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
       if (count === 0) throw new AppError('CHILD_ACCESS_DENIED')
     },
 
-    /** Removes the child with everything that belongs to it, the stored answer of its creation too, and ends its sessions. */
-    async remove(childId: string): Promise<void> {
-      await db.transaction(async (tx) => {
-        await tx.$queryRaw`SELECT 1 FROM children WHERE id = ${childId}::uuid FOR UPDATE`
-        await tx.idempotencyKey.deleteMany({ where: { operationId: childId } })
-        await revokeSessions(tx, revocations, { childId }, 'child_deleted', clock.now())
-        await revocations.denyChild(tx, childId)
-        await tx.child.deleteMany({ where: { id: childId } })
-      })
-    },
-
     /** A token that speaks for this child alone. 403 for a missing or wrong PIN, 429 for 15 minutes after five wrong ones. */
     async activate(caller: Caller, childId: string, pin: string | undefined, userAgent: string | undefined) {
       const now = clock.now()

@@ -1,9 +1,21 @@
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { isoSeconds } from '../platform/clock.ts'
-import { Data, data, UuidParam } from '../platform/http/envelope.ts'
+import { Data, data, List, list, UuidParam } from '../platform/http/envelope.ts'
 import type { TypedApp } from '../platform/http/typed-app.ts'
 import type { ChildProfile, ChildrenService } from './children.service.ts'
-import { ActivateBody, ActivationView, ChildView, CreateChildBody, ParentView, UpdateChildBody, UpdateParentBody } from './family.schemas.ts'
+import type { ErasureReceipt, ErasureService } from './erasure.service.ts'
+import {
+  ActivateBody,
+  ActivationView,
+  ChildView,
+  CreateChildBody,
+  DeleteAccountBody,
+  ParentView,
+  ReceiptView,
+  UpdateChildBody,
+  UpdateParentBody,
+} from './family.schemas.ts'
 import type { ParentProfile, ParentsService } from './parents.service.ts'
 
 const ChildParams = UuidParam('child_id')
@@ -40,8 +52,24 @@ const toChildView = ({ child, birthDate, ageGroup }: ChildProfile) => ({
   created_at: isoSeconds(child.createdAt),
 })
 
+export interface FamilyServices {
+  readonly parents: ParentsService
+  readonly children: ChildrenService
+  readonly erasure: ErasureService
+  /** Everything held of a child, as pieces of one JSON text. */
+  readonly exportChild: (childId: string, requestId: string) => AsyncIterable<string>
+}
+
+const toReceiptView = (receipt: ErasureReceipt): z.infer<typeof ReceiptView> => ({
+  id: receipt.id,
+  subject_hash: receipt.subjectHash,
+  erased_at: isoSeconds(receipt.erasedAt),
+  removed: receipt.removed,
+  remaining: receipt.remaining,
+})
+
 /** Sections 3.1 and 3.2 of the learning contract. */
-export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, children: ChildrenService): void {
+export function registerFamilyRoutes(app: TypedApp, { parents, children, erasure, exportChild }: FamilyServices): void {
   app.get(
     '/parents/me',
     { config: { actor: 'parent', limit: 'general' }, schema: { tags: ['Parents'], summary: 'Get the parent profile', response: { 200: Data(ParentView) } } },
@@ -81,6 +109,37 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
     },
   )
 
+  app.get(
+    '/parents/me/erasures',
+    {
+      config: { actor: 'parent', limit: 'general' },
+      schema: {
+        tags: ['Parents'],
+        summary: 'List the receipts of erased children',
+        description:
+          '`subject_hash` is the SHA-256 of the erased id in hex; `removed` counts rows by table; `remaining` counts, over every table there is, what still named the child: 0.',
+        response: { 200: List(ReceiptView) },
+      },
+    },
+    async (request) => list(request, (await erasure.receipts(request.caller.accountId)).map(toReceiptView)),
+  )
+
+  app.delete(
+    '/parents/me',
+    {
+      config: { actor: 'parent', limit: 'general', errors: ['FORBIDDEN'] },
+      schema: {
+        tags: ['Parents'],
+        summary: 'Delete the account',
+        description:
+          'Removes the account, its children and everything that belongs to them, at once and for good. Give the password; where the account has none, its e-mail address. The answer is the receipt.',
+        body: DeleteAccountBody,
+        response: { 200: Data(ReceiptView) },
+      },
+    },
+    async (request) => data(request, toReceiptView(await erasure.eraseAccount(request.caller.accountId, request.body))),
+  )
+
   const ofOneChild = { actor: 'parent', limit: 'general', childParam: 'child_id' } as const
 
   app.get(
@@ -105,6 +164,31 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
     async (request) => data(request, toChildView(await children.update(request.child.id, request.child.timezone, request.body))),
   )
 
+  app.get(
+    '/children/:child_id/export',
+    {
+      config: ofOneChild,
+      schema: {
+        tags: ['Children'],
+        summary: 'Export everything held of a child',
+        description:
+          'One JSON document, streamed: `data` has a list for each kind of thing, with its columns as they are stored. Secrets (PIN and tokens, stored as hashes) are left out.',
+        params: ChildParams,
+        produces: ['application/json'],
+        response: { 200: Data(z.record(z.string(), z.array(z.record(z.string(), z.unknown())))) },
+      },
+    },
+    async (request, reply) => {
+      const name = `brainspark-${request.child.id}.json`
+      // The type of the answer is that of the document; it goes out in pieces.
+      return reply
+        .type('application/json; charset=utf-8')
+        .header('content-disposition', `attachment; filename="${name}"`)
+        .header('cache-control', 'no-store')
+        .send(Readable.from(exportChild(request.child.id, request.id)) as never)
+    },
+  )
+
   app.delete(
     '/children/:child_id',
     {
@@ -112,13 +196,13 @@ export function registerFamilyRoutes(app: TypedApp, parents: ParentsService, chi
       schema: {
         tags: ['Children'],
         summary: 'Delete a child profile',
-        description: 'Removes the child with everything that belongs to it.',
+        description: 'Removes the child with everything that belongs to it. `GET /v1/parents/me/erasures` has the receipt.',
         params: ChildParams,
         response: { 204: z.undefined() },
       },
     },
     async (request, reply) => {
-      await children.remove(request.child.id)
+      await erasure.eraseChild(request.caller.accountId, request.child.id)
       return reply.status(204).send(undefined)
     },
   )

@@ -124,6 +124,23 @@ export const UpdateParentBody = z
   })
   .meta({ example: { display_name: 'Alex P.', timezone: 'America/Los_Angeles', settings: { notifications: { streak_reminders: false } } } })
 
+export const DeleteAccountBody = z
+  .strictObject({ password: z.string().max(1_024).optional(), email: z.string().max(320).optional() })
+  .meta({ example: { password: 'SecureP@ss123' } })
+
+export const ReceiptView = z
+  .object({ id: z.uuid(), subject_hash: z.string(), erased_at: Timestamp, removed: z.record(z.string(), z.int()), remaining: z.int() })
+  .meta({
+    id: 'ErasureReceipt',
+    example: {
+      id: 'bb0e8400-e29b-41d4-a716-446655440001',
+      subject_hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+      erased_at: '2024-12-15T10:30:00Z',
+      removed: { children: 1, conversations: 45, messages: 812 },
+      remaining: 0,
+    },
+  })
+
 export const ParentView = z
   .object({
     id: z.uuid(),

@@ -6,6 +6,8 @@ import type { CryptoBox } from '../platform/crypto-box.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { RateLimits } from '../platform/http/rate-limits.ts'
 import type { TypedApp } from '../platform/http/typed-app.ts'
+import type { Job } from '../platform/jobs.ts'
+import type { Mailer } from '../platform/mail/mailer.ts'
 import { registerBrainSparkRoutes } from './brain-spark/brain-spark.routes.ts'
 import { brainSparkService } from './brain-spark/brain-spark.service.ts'
 import { registerConstellationRoutes } from './constellation/constellation.routes.ts'
@@ -24,8 +26,12 @@ import { registerGatewayRoutes } from './gateway/gateway.routes.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway/gateway.ts'
 import type { LiveEvents } from './gateway/live-events.ts'
 import { watchSessions } from './gateway/session-watch.ts'
+import { registerNoticeRoutes } from './notifications/notices.routes.ts'
+import { noticesService } from './notifications/notices.service.ts'
+import { noticesStore } from './notifications/notices.store.ts'
 import { registerProgressRoutes } from './progress/progress.routes.ts'
 import { progressService } from './progress/progress.service.ts'
+import { purge } from './retention.ts'
 import { badgeCatalogue } from './rewards/badges.ts'
 import { registerRewardsRoutes } from './rewards/rewards.routes.ts'
 import { rewardsService } from './rewards/rewards.service.ts'
@@ -46,6 +52,9 @@ export interface LearningDeps {
   readonly revocations: Revocations
   readonly limits: RateLimits
   readonly box: CryptoBox
+  readonly mailer: Mailer
+  /** Where links in mails point to. */
+  readonly publicUrl: string
   readonly curriculum: Curriculum
   readonly shop: ShopCatalogue
   /** Greets, and speaks wherever no other model does. */
@@ -59,8 +68,10 @@ export interface LearningDeps {
 
 export interface LearningRoom {
   readonly gateway: Gateway
+  /** Work to be done again and again. */
+  readonly jobs: readonly Job[]
   /** The REST routes, under /v1. */
-  registerRoutes(app: TypedApp): void
+  registerRoutes(app: TypedApp): Promise<void>
   /** The WebSocket door at `path`. */
   registerGateway(app: TypedApp, path: string): void
   /** Tells every socket to come back to another process, and looks after time no more. */
@@ -79,11 +90,19 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
   const conversations = conversationsService({ db, clock, curriculum, store: conversationsStore(db), tutor: deps.builtin, sparks })
   const ending = endingService({ db, clock, curriculum, live, badges })
   const constellation = constellationService(db, curriculum)
+  const dashboard = dashboardService(dashboardStore(db), clock, curriculum)
+  const notices = noticesService({ ...deps, store: noticesStore(db), dashboard })
   const gateway = openGateway({ ...deps, turns, options: deps.gateway })
   const watch = watchSessions({ ...deps, everyMs: deps.gateway.watchMs })
   return {
     gateway,
-    registerRoutes(app) {
+    jobs: [
+      { name: 'end-idle-conversations', cron: '* * * * *', run: async () => void (await ending.endIdle()) },
+      { name: 'weekly-digests', cron: '5 * * * *', run: async () => void (await notices.sendDigests()) },
+      { name: 'streak-reminders', cron: '10 * * * *', run: async () => void (await notices.sendReminders()) },
+      { name: 'retention', cron: '40 3 * * *', run: async () => void (await purge(db, clock)) },
+    ],
+    async registerRoutes(app) {
       registerConstellationRoutes(app, constellation)
       registerConversationRoutes(app, conversations, turns, ending)
       registerBrainSparkRoutes(app, sparks)
@@ -91,7 +110,8 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
       registerProgressRoutes(app, progressService(db, curriculum))
       registerRewardsRoutes(app, rewardsService(db, badges, shopCatalogue))
       registerSessionRoutes(app, sessionService(db, clock))
-      registerDashboardRoutes(app, dashboardService(dashboardStore(db), clock, curriculum), deps.children)
+      registerDashboardRoutes(app, dashboard, deps.children)
+      await registerNoticeRoutes(app, notices)
       registerShopRoutes(app, shopService(db, clock, shopCatalogue), shopCatalogue)
     },
     registerGateway: (app, path) => registerGatewayRoutes(app, gateway, path),

@@ -1,37 +1,20 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type ParsedMail, parseMail } from './letters.ts'
 import type { TestServer } from './server.ts'
 
-export interface Letter {
-  readonly to: string
-  readonly subject: string
-  /** Decoded body. */
-  readonly text: string
-}
+export type Letter = ParsedMail
 
 export const VERIFY_SUBJECT = 'Please confirm your e-mail address'
 export const RESET_SUBJECT = 'Choose a new BrainSpark password'
-
-function decoded(body: string, encoding: string): string {
-  if (encoding === 'base64') return Buffer.from(body, 'base64').toString('utf8')
-  if (encoding !== 'quoted-printable') return body
-  const bytes = body.replace(/=\r?\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-  return Buffer.from(bytes, 'latin1').toString('utf8')
-}
-
-function parseLetter(message: string): Letter {
-  const [head = '', ...rest] = message.replaceAll('\r\n', '\n').split('\n\n')
-  const header = (name: string) => new RegExp(`^${name}: (.*)$`, 'im').exec(head.replace(/\n[ \t]+/g, ' '))?.[1] ?? ''
-  return { to: header('To'), subject: header('Subject'), text: decoded(rest.join('\n\n'), header('Content-Transfer-Encoding').toLowerCase()) }
-}
 
 /** The letters in the outbox to one address, in no order. */
 export async function lettersTo(server: TestServer, address: string): Promise<Letter[]> {
   const outbox = path.join(server.dataDir, 'outbox')
   const names = await readdir(outbox).catch(() => [])
   const letters = await Promise.all(
-    names.filter((name) => name.endsWith('.eml') && !name.startsWith('.')).map(async (name) => parseLetter(await readFile(path.join(outbox, name), 'utf8'))),
+    names.filter((name) => name.endsWith('.eml') && !name.startsWith('.')).map(async (name) => parseMail(await readFile(path.join(outbox, name), 'utf8'))),
   )
   return letters.filter((letter) => letter.to === address)
 }

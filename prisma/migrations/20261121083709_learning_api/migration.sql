@@ -181,3 +181,6 @@ FROM "topic_progress" p JOIN "children" c ON c."id" = p."child_id", generate_ser
 WHERE p."talked_at" IS NOT NULL;
 INSERT INTO "freeze_ledger" ("child_id", "reason", "amount", "day", "created_at")
 SELECT "id", 'start', 2, "created_at"::date, "created_at" FROM "children";
+
+-- The conversations that a job looks through every minute.
+CREATE INDEX "conversations_open_idx" ON "conversations" ((coalesce("last_turn_at", "started_at"))) WHERE "ended_at" IS NULL;

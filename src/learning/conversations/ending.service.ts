@@ -1,6 +1,6 @@
-import { type ActiveChild, holdChild } from '../../family/child-access.ts'
+import { type ActiveChild, holdChild, requireChild } from '../../family/child-access.ts'
 import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
-import type { Database, Transaction } from '../../platform/db/database.ts'
+import type { Database, Statement, Transaction } from '../../platform/db/database.ts'
 import { AppError } from '../../platform/http/errors.ts'
 import type { LocalDate } from '../../platform/local-date.ts'
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
@@ -52,6 +52,17 @@ export interface EndingDeps {
 }
 
 const THINGS_NAMED = 3
+/** A conversation that nobody goes on with for so long has ended. */
+const IDLE_MS = 30 * MINUTE
+const IDLE_AT_ONCE = 200
+
+const IDLE: Statement = {
+  name: 'conversations.idle',
+  text: `
+    SELECT c.id, c.child_id, k.parent_id, coalesce(c.last_turn_at, c.started_at) AS left_at FROM conversations c JOIN children k ON k.id = c.child_id
+    WHERE c.ended_at IS NULL AND coalesce(c.last_turn_at, c.started_at) <= $1 AND (c.lease_until IS NULL OR c.lease_until <= $2)
+    ORDER BY left_at LIMIT $3`,
+}
 const listFormat = new Intl.ListFormat('en', { type: 'conjunction' })
 
 /** "Emma explored what stars are and why they twinkle!": what was told, the last and deepest things first in line to be named. */
@@ -73,13 +84,11 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     return passage && !child.restrictedTopics.has(passage.topic.id) ? [passage.about] : []
   }
 
-  async function lock(tx: Transaction, child: ActiveChild, conversationId: string): Promise<LockedConversation> {
-    await holdChild(tx, child.id)
+  async function lock(tx: Transaction, childId: string, conversationId: string): Promise<LockedConversation | undefined> {
+    await holdChild(tx, childId)
     const [conversation] = await tx.$queryRaw<LockedConversation[]>`
       SELECT topic_id, ended_at, lease_until, last_turn_at, started_at, depth, child_turns, topic_depth_before, time_ms, told, outcome
-      FROM conversations WHERE id = ${conversationId}::uuid AND child_id = ${child.id}::uuid FOR UPDATE`
-    if (!conversation) throw new AppError('NOT_FOUND')
-    if (child.restrictedTopics.has(conversation.topic_id)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
+      FROM conversations WHERE id = ${conversationId}::uuid AND child_id = ${childId}::uuid FOR UPDATE`
     return conversation
   }
 
@@ -120,6 +129,49 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     return stars
   }
 
+  /** Ends a locked conversation as of `at`: what it came to, its stars, its place in time. */
+  async function close(tx: Transaction, child: ActiveChild, conversationId: string, conversation: LockedConversation, at: Instant): Promise<StoredOutcome> {
+    const topic = curriculum.topic(conversation.topic_id) as Topic
+    const stars = conversation.child_turns === 0 ? 0 : await payStars(tx, child, child.today, conversationId, topic.id, conversation.depth, at)
+    const earned = await tx.badge.findMany({ where: { conversationId }, select: { badgeId: true } })
+    const idleMs = at - (conversation.last_turn_at ?? conversation.started_at).getTime()
+    const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
+    const told = conversation.told.flatMap((key) => aboutOf(child, key))
+    const stored: StoredOutcome = {
+      conversationId,
+      summary: summaryOf(child.name, topic, told),
+      durationMinutes: Math.floor(timeMs / MINUTE),
+      depthReached: conversation.depth,
+      questionsAsked: conversation.child_turns,
+      topicName: topic.name,
+      previousDepth: conversation.topic_depth_before,
+      newDepth: Math.max(conversation.topic_depth_before, conversation.depth),
+      stars,
+      badges: earned.map((badge) => badge.badgeId),
+    }
+    await tx.conversation.update({
+      where: { id: conversationId },
+      data: { endedAt: new Date(at), timeMs, leaseToken: null, leaseUntil: null, outcome: stored as object },
+    })
+    tx.afterCommit(() => {
+      if (stars > 0) live.publish(child.id, { type: 'reward_earned', reward: toRewardView({ type: 'star', amount: stars }) })
+    })
+    return stored
+  }
+
+  /** Ends one conversation that has been left alone, as of its last turn; nothing happens when the child came back meanwhile. */
+  async function endLeftAlone(idle: IdleConversation, now: Instant): Promise<boolean> {
+    const at = idle.left_at.getTime()
+    const child = await requireChild(db, idle.parent_id, idle.child_id, at)
+    return db.transaction(async (tx) => {
+      const conversation = await lock(tx, child.id, idle.id)
+      const leftAt = conversation && (conversation.last_turn_at ?? conversation.started_at).getTime()
+      if (!conversation || conversation.outcome || leftAt !== at || isBusy(conversation, now)) return false
+      await close(tx, child, idle.id, conversation, at)
+      return true
+    })
+  }
+
   return {
     /**
      * Ends a conversation and pays its stars, in one transaction; a second call tells what the first one did.
@@ -128,40 +180,42 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     async end(child: ActiveChild, conversationId: string): Promise<ConversationOutcome> {
       const now = clock.now()
       const outcome = await db.transaction(async (tx) => {
-        const conversation = await lock(tx, child, conversationId)
+        const conversation = await lock(tx, child.id, conversationId)
+        if (!conversation) throw new AppError('NOT_FOUND')
+        if (child.restrictedTopics.has(conversation.topic_id)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
         if (conversation.outcome) return conversation.outcome
-        if (conversation.lease_until !== null && conversation.lease_until.getTime() > now)
-          throw new AppError('CONFLICT', { message: 'A message is still being answered' })
-        const topic = curriculum.topic(conversation.topic_id) as Topic
-        await bookEnd(tx, child, topic.id, now)
-        const stars = conversation.child_turns === 0 ? 0 : await payStars(tx, child, child.today, conversationId, topic.id, conversation.depth, now)
-        const earned = await tx.badge.findMany({ where: { conversationId }, select: { badgeId: true } })
-        const idleMs = now - (conversation.last_turn_at ?? conversation.started_at).getTime()
-        const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
-        const told = conversation.told.flatMap((key) => aboutOf(child, key))
-        const stored: StoredOutcome = {
-          conversationId,
-          summary: summaryOf(child.name, topic, told),
-          durationMinutes: Math.floor(timeMs / MINUTE),
-          depthReached: conversation.depth,
-          questionsAsked: conversation.child_turns,
-          topicName: topic.name,
-          previousDepth: conversation.topic_depth_before,
-          newDepth: Math.max(conversation.topic_depth_before, conversation.depth),
-          stars,
-          badges: earned.map((badge) => badge.badgeId),
-        }
-        await tx.conversation.update({
-          where: { id: conversationId },
-          data: { endedAt: new Date(now), timeMs, leaseToken: null, leaseUntil: null, outcome: stored as object },
-        })
-        tx.afterCommit(() => {
-          if (stars > 0) live.publish(child.id, { type: 'reward_earned', reward: toRewardView({ type: 'star', amount: stars }) })
-        })
-        return stored
+        if (isBusy(conversation, now)) throw new AppError('CONFLICT', { message: 'A message is still being answered' })
+        await bookEnd(tx, child, conversation.topic_id, now)
+        return close(tx, child, conversationId, conversation, now)
       })
       return present(outcome)
+    },
+
+    /**
+     * Ends the conversations that nobody has gone on with for half an hour, each as of its last turn and on that day; how
+     * many there were. Instances may do so together: each conversation is ended, and paid, once.
+     */
+    async endIdle(): Promise<number> {
+      const now = clock.now()
+      let ended = 0
+      for (;;) {
+        const found = await db.query<IdleConversation>(IDLE, [new Date(now - IDLE_MS), new Date(now), IDLE_AT_ONCE])
+        let endedNow = 0
+        for (const idle of found) if (await endLeftAlone(idle, now).catch(unlessErased)) endedNow += 1
+        ended += endedNow
+        if (found.length < IDLE_AT_ONCE || endedNow === 0) return ended
+      }
     },
   }
 }
 export type EndingService = ReturnType<typeof endingService>
+
+type IdleConversation = { id: string; child_id: string; parent_id: string; left_at: Date }
+
+/** A child that was erased meanwhile has nothing left to end. */
+function unlessErased(error: unknown): boolean {
+  if (error instanceof AppError && error.code === 'CHILD_ACCESS_DENIED') return false
+  throw error
+}
+
+const isBusy = (conversation: LockedConversation, now: Instant): boolean => conversation.lease_until !== null && conversation.lease_until.getTime() > now

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type AgeGroup, ageGroupOf, ageOn } from '../../family/age-groups.ts'
 import type { ActiveChild } from '../../family/child-access.ts'
 import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor.ts'
@@ -75,6 +76,17 @@ export interface FullConversation {
   readonly depth: number
   readonly messages: readonly { readonly id: string; readonly role: 'user' | 'assistant'; readonly content: string; readonly at: Date }[]
   readonly flags: readonly SafetyFlag[]
+}
+
+export interface ChildDigest {
+  readonly name: string
+  readonly ageGroup: AgeGroup
+  readonly minutes: number
+  readonly conversations: number
+  readonly sparks: number
+  readonly streak: number
+  readonly explored: readonly string[]
+  readonly topics: readonly Topic[]
 }
 
 export interface LogQuery {
@@ -162,6 +174,37 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
         const row = rows.get(id)
         return row ? [summarise(row, name, period)] : []
       })
+    },
+
+    /** What a weekly mail tells: each child's last seven days, with what was explored, latest first. */
+    async digest(parentId: string): Promise<ChildDigest[]> {
+      const family = await store.family(parentId)
+      if (!family) return []
+      const today = localDateAt(clock.now(), family.timezone)
+      const period = periodOf('week', today, family.timezone)
+      const summaries = new Map(
+        (
+          await store.summaries(
+            family.children.map((child) => child.id),
+            period,
+          )
+        ).map((row) => [row.id, row]),
+      )
+      const filter = { start: period.start, end: period.end, topicId: undefined, after: undefined, limit: MOST_CONVERSATIONS }
+      const digests: ChildDigest[] = []
+      for (const { id, name, birth_date } of family.children) {
+        const row = summaries.get(id)
+        if (!row) continue
+        const summary = summarise(row, name, period)
+        const talks = await store.conversations(id, filter)
+        const told = talks.flatMap((talk) => talk.told.toReversed()).flatMap((key) => curriculum.passage(key) ?? [])
+        digests.push({
+          ...{ name, ageGroup: ageGroupOf(ageOn(today, birth_date)), minutes: summary.totalTimeMinutes, conversations: summary.sessions },
+          ...{ sparks: summary.sparksCompleted, streak: summary.currentStreak, explored: [...new Set(told.map((passage) => passage.about))] },
+          topics: [...new Set(told.map((passage) => passage.topic))],
+        })
+      }
+      return digests
     },
 
     /** What a child did in a period, by topic, and how its ways of thinking grew. At most two round trips. */

@@ -12,7 +12,7 @@ export interface Period {
   readonly end: Date
 }
 
-export type FamilyRow = { timezone: string; children: { id: string; name: string; created_at: string }[] }
+export type FamilyRow = { timezone: string; children: { id: string; name: string; birth_date: LocalDate }[] }
 
 export type ChildSummaryRow = {
   id: string
@@ -48,7 +48,7 @@ export type ConversationRow = {
 const FAMILY: Statement = {
   name: 'dashboard.family',
   text: `
-    SELECT p.timezone, (SELECT coalesce(json_agg(json_build_object('id', c.id, 'name', c.name) ORDER BY c.created_at, c.id), '[]')
+    SELECT p.timezone, (SELECT coalesce(json_agg(json_build_object('id', c.id, 'name', c.name, 'birth_date', c.birth_date) ORDER BY c.created_at, c.id), '[]')
       FROM children c WHERE c.parent_id = p.id) AS children
     FROM parents p WHERE p.id = $1`,
 }

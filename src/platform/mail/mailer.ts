@@ -7,6 +7,8 @@ export interface Mail {
   readonly to: string
   readonly subject: string
   readonly text: string
+  readonly html?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Mailer {
@@ -28,7 +30,7 @@ export function openMailer(options: { smtpUrl: string | undefined; from: string;
     } as Parameters<typeof nodemailer.createTransport>[0])
     return {
       send: async (mail) => {
-        await transport.sendMail({ from: options.from, ...mail })
+        await transport.sendMail({ from: options.from, ...mail, headers: { ...mail.headers } })
       },
       close: () => transport.close(),
     }
@@ -36,7 +38,7 @@ export function openMailer(options: { smtpUrl: string | undefined; from: string;
   const transport = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'unix' })
   return {
     async send(mail) {
-      const { message } = await transport.sendMail({ from: options.from, ...mail })
+      const { message } = await transport.sendMail({ from: options.from, ...mail, headers: { ...mail.headers } })
       await mkdir(options.outboxDir, { recursive: true })
       const name = `${newId()}.eml`
       const draft = path.join(options.outboxDir, `.${name}`)

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import { verifySecret } from '../identity/passwords.ts'
+import type { Revocations } from '../identity/revocations.ts'
+import { revokeSessions } from '../identity/sessions.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database, Transaction } from '../platform/db/database.ts'
+import { AppError, invalidField } from '../platform/http/errors.ts'
+import { newId } from '../platform/ids.ts'
+
+/** What was erased. It holds nothing of it but counts, and a digest of the id that only who knows the id can match. */
+export interface ErasureReceipt {
+  readonly id: string
+  /** SHA-256 in hex of the id of what was erased. */
+  readonly subjectHash: string
+  readonly erasedAt: Date
+  /** Rows removed, by table; tables that held none are left out. */
+  readonly removed: Readonly<Record<string, number>>
+  /** Rows that still name the child when all is done: 0. */
+  readonly remaining: number
+}
+
+/** How somebody proves that they mean it: the password, or the e-mail where the account has no password. */
+export interface Farewell {
+  readonly password?: string | undefined
+  readonly email?: string | undefined
+}
+
+export interface ErasureDeps {
+  readonly db: Database
+  readonly clock: Clock
+  readonly revocations: Revocations
+}
+
+const subjectHash = (id: string): string => createHash('sha256').update(id).digest('hex')
+
+export function erasureService({ db, clock, revocations }: ErasureDeps) {
+  /** Counts by table the rows of children, in every table of the live schema that has a column for them. */
+  async function rowsOf(tx: Transaction, childIds: readonly string[]): Promise<Record<string, number>> {
+    const tables = await tx.$queryRaw<{ name: string }[]>`
+      SELECT table_name AS name FROM information_schema.columns WHERE table_schema = current_schema() AND column_name = 'child_id' ORDER BY table_name`
+    const counts: Record<string, number> = {}
+    for (const { name, column } of [{ name: 'children', column: 'id' }, ...tables.map((table) => ({ ...table, column: 'child_id' }))]) {
+      const [row] = await tx.$queryRawUnsafe<{ rows: number }[]>(`SELECT count(*)::int AS rows FROM "${name}" WHERE "${column}" = ANY($1::uuid[])`, childIds)
+      if (row && row.rows > 0) counts[name] = row.rows
+    }
+    return counts
+  }
+
+  const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, count) => total + count, 0)
+
+  /** Ends the sessions of children and removes them with everything that belongs to them, the stored answers of their creation too. */
+  async function removeChildren(tx: Transaction, childIds: readonly string[], now: number): Promise<Record<string, number>> {
+    for (const childId of childIds) {
+      await tx.idempotencyKey.deleteMany({ where: { operationId: childId } })
+      await revokeSessions(tx, revocations, { childId }, 'child_deleted', now)
+      await revocations.denyChild(tx, childId)
+    }
+    const removed = await rowsOf(tx, childIds)
+    await tx.child.deleteMany({ where: { id: { in: [...childIds] } } })
+    return removed
+  }
+
+  return {
+    /** Removes a child with everything that belongs to it, and leaves a receipt with its parent. */
+    async eraseChild(parentId: string, childId: string): Promise<void> {
+      const now = clock.now()
+      await db.transaction(async (tx) => {
+        await tx.$queryRaw`SELECT 1 FROM children WHERE id = ${childId}::uuid FOR UPDATE`
+        const removed = await removeChildren(tx, [childId], now)
+        if (!removed.children) return
+        const remaining = sum(await rowsOf(tx, [childId]))
+        await tx.erasureReceipt.create({ data: { id: newId(), parentId, subjectHash: subjectHash(childId), erasedAt: new Date(now), removed, remaining } })
+      })
+    },
+
+    /** Receipts of a parent, latest first. */
+    async receipts(parentId: string): Promise<ErasureReceipt[]> {
+      const rows = await db.prisma.erasureReceipt.findMany({ where: { parentId }, orderBy: [{ erasedAt: 'desc' }, { id: 'asc' }] })
+      return rows.map(({ removed, ...row }) => ({ ...row, removed: removed as Record<string, number> }))
+    },
+
+    /**
+     * Removes a whole account with its children. Throws FORBIDDEN for a wrong password, and a 400 naming what is missing.
+     * The receipt is the answer: nothing is left to keep it with.
+     */
+    async eraseAccount(accountId: string, farewell: Farewell): Promise<ErasureReceipt> {
+      const account = await db.prisma.account.findUnique({ where: { id: accountId } })
+      if (!account) throw new AppError('UNAUTHORIZED')
+      await requireFarewell(account, farewell)
+      const now = clock.now()
+      return db.transaction(async (tx) => {
+        await tx.$queryRaw`SELECT 1 FROM accounts WHERE id = ${accountId}::uuid FOR UPDATE`
+        const children = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM children WHERE parent_id = ${accountId}::uuid ORDER BY id FOR UPDATE`
+        const childIds = children.map((child) => child.id)
+        await revokeSessions(tx, revocations, { accountId }, 'account_deleted', now)
+        const removed = await removeChildren(tx, childIds, now)
+        const own = await ownRows(tx, accountId)
+        await tx.idempotencyKey.deleteMany({ where: { scope: accountId } })
+        await tx.account.deleteMany({ where: { id: accountId } })
+        const remaining = sum(await rowsOf(tx, childIds)) + sum(await ownRows(tx, accountId))
+        return { id: newId(), subjectHash: subjectHash(accountId), erasedAt: new Date(now), removed: { ...removed, ...own }, remaining }
+      })
+    },
+  }
+
+  async function requireFarewell(account: { passwordHash: string | null; emailKey: string }, farewell: Farewell): Promise<void> {
+    if (account.passwordHash === null) {
+      if (farewell.email === undefined) throw invalidField('email', 'The account has no password: give its e-mail address')
+      if (farewell.email.trim().toLowerCase() !== account.emailKey)
+        throw new AppError('FORBIDDEN', { message: 'This is not the e-mail address of the account' })
+      return
+    }
+    if (farewell.password === undefined) throw invalidField('password', 'Give the password of the account')
+    if (!(await verifySecret(account.passwordHash, farewell.password))) throw new AppError('FORBIDDEN', { message: 'Wrong password' })
+  }
+
+  /** Rows of an account itself, by table. */
+  async function ownRows(tx: Transaction, accountId: string): Promise<Record<string, number>> {
+    const tables = await tx.$queryRaw<{ name: string; column: string }[]>`
+      SELECT table_name AS name, column_name AS column FROM information_schema.columns
+      WHERE table_schema = current_schema() AND column_name IN ('account_id', 'parent_id') AND table_name <> 'children'`
+    const counts: Record<string, number> = {}
+    const owned = [...tables, { name: 'accounts', column: 'id' }, { name: 'parents', column: 'id' }]
+    for (const { name, column } of owned) {
+      const [row] = await tx.$queryRawUnsafe<{ rows: number }[]>(`SELECT count(*)::int AS rows FROM "${name}" WHERE "${column}" = $1::uuid`, accountId)
+      if (row && row.rows > 0) counts[name] = row.rows
+    }
+    return counts
+  }
+}
+export type ErasureService = ReturnType<typeof erasureService>
