@@ -154,7 +154,8 @@ export function registerConversationRoutes(app: TypedApp, conversations: Convers
         tags,
         summary: 'End a conversation',
         description:
-          'Stars: 5 x (depth reached - best depth already paid for the topic that day), at most 150 a day; `rewards_earned` repeats the badges of the turns. Ending again tells the same; 409 while a message is being answered.',
+          'Stars: 5 x (depth reached - best depth already paid for the topic that day), at most 150 a day; `rewards_earned` repeats the badges of the turns. Ending again tells the same; 409 while a message is being answered. ' +
+          'A conversation that nobody goes on with for 30 minutes is ended as of its last turn.',
         params: ConversationParams,
         response: { 200: Data(EndedView) },
       },

@@ -7,7 +7,7 @@ const description = `Section 10 of the contract. Upgrade to a WebSocket, then wi
 
 \`{ "type": "auth", "token": "Bearer ...", "child_id": "..." }\` (\`child_id\` is needless with a child token).
 
-The server answers \`{ "type": "ready", "epoch", "seq" }\` and from then on sends the child's events, each with the next \`seq\`: \`typing\`, \`message_chunk\`, \`message_complete\`, \`reward_earned\`.
+The server answers \`{ "type": "ready", "epoch", "seq" }\` and from then on sends the child's events, each with the next \`seq\`: \`typing\`, \`message_chunk\`, \`message_complete\`, \`reward_earned\`, \`time_warning\` (at five and at one minute) and \`session_end\` (\`reason\`: \`time_limit\`, \`bedtime\` or \`paused\`; the socket stays open, turns are refused).
 
 **Coming back.** \`"resume": { "epoch", "seq" }\` in the auth frame, with the last \`seq\` seen, replays what was missed and then sends \`{ "type": "resumed", "recovered": true }\`; \`false\` when it is not at hand any more: fetch the history instead.
 
