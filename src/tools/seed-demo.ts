@@ -41,7 +41,6 @@ const PERSONAS: readonly Persona[] = [
       oceans: ['Why is the sea salty?', 'How do fish breathe?', 'Where do whales live?', 'What makes waves?'],
       feelings: ['Why do I cry?', 'Why do I get mad?', 'Why am I scared of the dark?'],
       bugs: ['Why do bees sting?', 'Why do ants walk in a line?', 'How do butterflies get their colors?'],
-      nature: ['Why are leaves green?', 'Why do leaves fall?'],
       stories: ['Are dragons real?', 'What is a fairy tale?', 'Why do stories start with once upon a time?'],
       space: ['Why is the moon following us?', 'Is the Sun a star?', 'Why is the sky dark at night?'],
     },
@@ -70,7 +69,6 @@ const PERSONAS: readonly Persona[] = [
       brain: ['Why do we dream?', 'How does memory work?', 'Why do we yawn?'],
       music: ['Why does music give me goosebumps?', 'Why do some notes sound good together?'],
       stories: ['How do writers get ideas?', 'Why do we like scary stories?'],
-      space: ['How old is the universe?'],
     },
   },
 ]

@@ -198,6 +198,19 @@ describe('the spark of the day', () => {
     expectRefusal(await complete(family, tomorrow.id, conversation), 422, 'UNPROCESSABLE_ENTITY')
   })
 
+  it('tells the streak of its own day, also when the next one has counted before it is completed', async () => {
+    const family = await onTheTablet(server.api, await makeFamily(server.api))
+    server.clock.set('2026-11-24T17:00:00Z')
+    await takeTurn(server.api, family, await startConversation(server.api, family))
+    server.clock.set('2026-11-26T04:50:00Z')
+    const { id } = (await spark(family)).body.data
+    const conversation = (await startSpark(family)).body.data.conversation_id
+    await takeTurn(server.api, family, conversation, 'a dragon')
+    server.clock.set('2026-11-26T05:01:00Z')
+    await takeTurn(server.api, family, conversation)
+    expect((await complete(family, id, conversation)).body.data.streak_update).toEqual({ previous: 1, current: 2, milestone_reached: null })
+  })
+
   it('a day builds a streak whose third and seventh day are milestones with their badges, told by the turn', async () => {
     const family = await onTheTablet(server.api, await makeFamily(server.api))
     for (let day = 1; day <= 7; day += 1) {

@@ -49,6 +49,22 @@ describe('ending a conversation', () => {
     expect(await wallet(family)).toMatchObject({ balance: 15, lifetimeEarned: 15 })
   })
 
+  it('stops the time: none runs until the child begins again, however many talks are ended', async () => {
+    const family = await makeFamily(server.api)
+    const used = async () => (await server.api.get('/v1/session', { token: family.token, child: family.childId })).body.data.time.used_minutes
+    const conversations = [await startConversation(server.api, family), await startConversation(server.api, family)]
+    server.clock.advance(61_000)
+    await takeTurn(server.api, family, conversations[0] as string)
+    for (const conversation of conversations) {
+      await end(family, conversation)
+      server.clock.advance(120_000)
+    }
+    expect(await used()).toBe(1)
+    await startConversation(server.api, family)
+    server.clock.advance(60_000)
+    expect(await used()).toBe(2)
+  })
+
   it('twice tells the same and pays once', async () => {
     const family = await makeFamily(server.api)
     const conversation = await startConversation(server.api, family)

@@ -98,7 +98,7 @@ describe('progress', () => {
     expect(result.data).toEqual([
       { date: '2026-10-26', time_spent_minutes: 2, topics_explored: ['Animals'], brain_spark_completed: false, stars_earned: 5, streak_day: 1 },
       { date: '2026-10-25', time_spent_minutes: 0, topics_explored: [], brain_spark_completed: false, stars_earned: 0, streak_day: 0 },
-      { date: '2026-10-24', time_spent_minutes: 5, topics_explored: ['Space'], brain_spark_completed: false, stars_earned: 10, streak_day: 1 },
+      { date: '2026-10-24', time_spent_minutes: 3, topics_explored: ['Space'], brain_spark_completed: false, stars_earned: 10, streak_day: 1 },
     ])
     expect((await get(family, '/v1/progress/activity')).data).toHaveLength(7)
     expect((await get(family, '/v1/progress/activity?days=30')).data).toHaveLength(30)

@@ -105,11 +105,12 @@ export function brainSparkService({ db, clock, curriculum, live }: BrainSparkDep
   }
 
   function completionOf(day: LocalDate, days: StreakDays): SparkCompletion {
-    const before = { counted: new Set([...days.counted].filter((counted) => counted < day)), frozen: days.frozen }
-    const streak = streakAt(day, days)
+    // As the streak stood on the day of the spark, also when it is completed later.
+    const upTo = (isCounted: (counted: LocalDate) => boolean) => streakAt(day, { counted: new Set([...days.counted].filter(isCounted)), frozen: days.frozen })
+    const streak = upTo((counted) => counted <= day)
     return {
       rewards: [{ type: 'star', amount: SPARK_STARS }],
-      streakBefore: streakAt(day, before),
+      streakBefore: upTo((counted) => counted < day),
       streak,
       milestone: milestonesPassed(streak).includes(streak) ? streak : undefined,
     }

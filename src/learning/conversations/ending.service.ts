@@ -92,7 +92,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     return conversation
   }
 
-  /** Books the time up to the end as the child's last event. */
+  /** Books the time up to the end. Nothing runs on after it: a child who has ended a talk does not learn until the next event. */
   async function bookEnd(tx: Transaction, child: ActiveChild, topicId: string, now: Instant): Promise<void> {
     const [learner] = await tx.$queryRaw<{ last_event_at: Date | null; last_topic_id: string | null }[]>`
       SELECT last_event_at, last_topic_id FROM learners WHERE child_id = ${child.id}::uuid FOR UPDATE`
@@ -102,7 +102,7 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
       INSERT INTO topic_days AS d (child_id, day, topic_id, time_ms)
       SELECT ${child.id}::uuid, b.day, b.topic_id, b.ms FROM unnest(${days}::text[]::date[], ${topics}::text[]::uuid[], ${ms}::int[]) AS b(day, topic_id, ms)
       ON CONFLICT (child_id, day, topic_id) DO UPDATE SET time_ms = d.time_ms + excluded.time_ms`
-    await tx.$executeRaw`UPDATE learners SET last_event_at = greatest(last_event_at, ${new Date(now)}), last_topic_id = ${topicId}::uuid WHERE child_id = ${child.id}::uuid`
+    await tx.$executeRaw`UPDATE learners SET last_event_at = NULL WHERE child_id = ${child.id}::uuid`
   }
 
   /** Pays the stars of a conversation, once: wallet and ledger move together, under the wallet's lock. */

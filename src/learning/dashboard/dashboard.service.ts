@@ -4,7 +4,7 @@ import type { ActiveChild } from '../../family/child-access.ts'
 import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor.ts'
 import { AppError, invalidField } from '../../platform/http/errors.ts'
-import { addDays, type LocalDate, localDateAt, startOfDay } from '../../platform/local-date.ts'
+import { addDays, dayNumber, type LocalDate, localDateAt, startOfDay } from '../../platform/local-date.ts'
 import type { SafetyFlag } from '../../safety/flags.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import { summaryOf } from '../conversations/ending.service.ts'
@@ -269,16 +269,17 @@ function topicActivities(curriculum: Curriculum, row: ActivityRow, steps: readon
   })
 }
 
-const dayNumber = (day: LocalDate): number => Date.parse(`${day}T00:00:00Z`) / 86_400_000
-
+/** The scores now, and what they have changed since the period began. */
 function growthOf(evidence: ActivityRow['evidence'], period: Period): Record<Skill, Growth> {
-  const scoreAt = (skill: Skill, day: LocalDate, counts: (on: LocalDate) => boolean) =>
-    growthScore(
-      evidence.filter(([of, on]) => of === skill && counts(on)).reduce((sum, [, on, weight]) => sum + weight * weightAfter(dayNumber(day) - dayNumber(on)), 0),
-    )
-  const growth = SKILLS.map((skill) => {
-    const score = scoreAt(skill, period.to, () => true)
-    return [skill, { score, change: score - scoreAt(skill, period.from, (on) => on < period.from) }] as const
-  })
+  const [from, to] = [dayNumber(period.from), dayNumber(period.to)]
+  const sums = new Map(SKILLS.map((skill) => [skill, { now: 0, before: 0 }]))
+  for (const [skill, day, weight] of evidence) {
+    const sum = sums.get(skill)
+    if (!sum) continue
+    const number = dayNumber(day)
+    sum.now += weight * weightAfter(to - number)
+    if (number < from) sum.before += weight * weightAfter(from - number)
+  }
+  const growth = [...sums].map(([skill, { now, before }]) => [skill, { score: growthScore(now), change: growthScore(now) - growthScore(before) }] as const)
   return Object.fromEntries(growth) as Record<Skill, Growth>
 }

@@ -1,4 +1,4 @@
-import { addDays, type LocalDate } from '../../platform/local-date.ts'
+import { addDays, dayNumber, type LocalDate } from '../../platform/local-date.ts'
 
 export const MOST_FREEZES = 3
 /** Every so many days of a streak earn a freeze. */
@@ -35,16 +35,21 @@ export function streakAt(day: LocalDate, days: StreakDays): number {
 }
 
 function lengthUpTo(end: LocalDate, counted: ReadonlySet<LocalDate>, frozen: ReadonlySet<LocalDate>): number {
+  const [countedNumbers, frozenNumbers] = [new Set([...counted].map(dayNumber)), new Set([...frozen].map(dayNumber))]
   let length = 0
-  for (let day = end; counted.has(day) || frozen.has(day); day = addDays(day, -1)) if (counted.has(day)) length += 1
+  for (let day = dayNumber(end); countedNumbers.has(day) || frozenNumbers.has(day); day -= 1) if (countedNumbers.has(day)) length += 1
   return length
 }
 
 /** The length of the streak on each counted or frozen day, in one pass. */
 export function streakLengths({ counted, frozen }: StreakDays): ReadonlyMap<LocalDate, number> {
   const lengths = new Map<LocalDate, number>()
+  let [before, length] = [Number.NaN, 0]
   for (const day of [...new Set([...counted, ...frozen])].sort()) {
-    lengths.set(day, (lengths.get(addDays(day, -1)) ?? 0) + (counted.has(day) ? 1 : 0))
+    const number = dayNumber(day)
+    length = (number === before + 1 ? length : 0) + (counted.has(day) ? 1 : 0)
+    before = number
+    lengths.set(day, length)
   }
   return lengths
 }
