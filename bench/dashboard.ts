@@ -40,8 +40,8 @@ type Parameter = 'topics' | 'slugs' | 'passages' | 'texts' | 'sparks' | 'items' 
 /** In order, each with its parameters from $2 on; $1 are the children. */
 const FILLINGS: readonly (readonly [statement: string, ...parameters: Parameter[]])[] = [
   [
-    `INSERT INTO daily_sparks (id, child_id, day, spark_key, completed_at)
-     SELECT ${SPARK_OF}, c.id, ${DAY}, ($2::text[])[1 + d % cardinality($2)], ${DAY} + interval '16 hours 20 minutes'
+    `INSERT INTO daily_sparks (id, child_id, day, ends_at, spark_key, completed_at)
+     SELECT ${SPARK_OF}, c.id, ${DAY}, ${DAY} + interval '1 day', ($2::text[])[1 + d % cardinality($2)], ${DAY} + interval '16 hours 20 minutes'
      FROM ${CHILDREN_DAYS} WHERE NOT ${IS_FROZEN} ORDER BY d DESC`,
     'sparks',
   ],
@@ -109,8 +109,8 @@ const FILLINGS: readonly (readonly [statement: string, ...parameters: Parameter[
      ) AS earned WHERE child_id = ANY($1::uuid[]) ORDER BY earned.at`,
   ],
   [
-    `INSERT INTO purchases (child_id, item_id, cost, purchased_at)
-     SELECT c.id, i.id, i.cost, ${DAY} + interval '19 hours'
+    `INSERT INTO purchases (child_id, item_id, cost, purchased_at, operation_id)
+     SELECT c.id, i.id, i.cost, ${DAY} + interval '19 hours', gen_random_uuid()
      FROM unnest($1::uuid[]) AS c(id), unnest($2::text[], $3::int[]) WITH ORDINALITY AS i(id, cost, place), LATERAL (SELECT 20 + 40 * i.place::int AS d) AS bought`,
     'items',
     'costs',

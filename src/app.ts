@@ -109,11 +109,12 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
   const parents = parentsService(db, clock)
 
-  const erasure = erasureService({ db, clock, revocations })
+  const idempotency = idempotencyStore(db, clock, deps.box)
+  const erasure = erasureService({ db, clock, revocations, anonymousScopes: idempotency.anonymousScopes })
   const exportChild = (childId: string, requestId: string) =>
     exportOf(db, [...FAMILY_EXPORT, ...LEARNING_EXPORT], childId, '{"data":{', `},"meta":{"request_id":${JSON.stringify(requestId)}}}`)
 
-  registerDoors(app, { db, clock, tokens, limits, idempotency: idempotencyStore(db, clock, deps.box) })
+  registerDoors(app, { db, clock, tokens, limits, idempotency })
   registerObservability(app, dependencyChecks(deps), gauges(room.gateway, deps))
   await registerDocs(app)
   registerJwksRoute(app, deps.signingKey)

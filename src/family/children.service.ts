@@ -78,8 +78,8 @@ const COUNT_PIN_TRY: Statement = {
 const GRANT: Statement = {
   name: 'family.grant',
   text: `
-    UPDATE children SET granted_day = $2::date,
-      granted_minutes = least(1440, CASE WHEN granted_day = $2::date THEN granted_minutes ELSE 0 END + $3)
+    UPDATE children SET granted_day = $2::date, last_grant_id = $4,
+      granted_minutes = least(1440, CASE WHEN granted_day = $2::date THEN granted_minutes ELSE 0 END + CASE WHEN last_grant_id = $4 THEN 0 ELSE $3 END)
     WHERE id = $1 RETURNING granted_minutes`,
 }
 
@@ -189,9 +189,9 @@ export function childrenService({ db, clock, tokens, revocations, knownTopics, o
       return profileOf(child, timezone)
     },
 
-    /** Adds minutes to the limit of today, a day's worth at most; the minutes granted today in all. */
-    async grant(childId: string, today: LocalDate, minutes: number): Promise<number> {
-      const [granted] = await db.query<{ granted_minutes: number }>(GRANT, [childId, today, minutes])
+    /** Adds minutes to the limit of today under `operationId`, once, a day's worth at most; the minutes granted today in all. */
+    async grant(childId: string, operationId: string, today: LocalDate, minutes: number): Promise<number> {
+      const [granted] = await db.query<{ granted_minutes: number }>(GRANT, [childId, today, minutes, operationId])
       if (!granted) throw new AppError('CHILD_ACCESS_DENIED')
       return granted.granted_minutes
     },

@@ -29,11 +29,20 @@ export interface ErasureDeps {
   readonly db: Database
   readonly clock: Clock
   readonly revocations: Revocations
+  /** Under which the answers to callers without a token are kept, by the e-mail they named. */
+  readonly anonymousScopes: (email: string) => readonly string[]
+}
+
+/** Counts by table, added up; tables without any are left out. */
+function added(...counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const [table, rows] of counts.flatMap((count) => Object.entries(count))) if (rows > 0) sums[table] = (sums[table] ?? 0) + rows
+  return sums
 }
 
 const subjectHash = (id: string): string => createHash('sha256').update(id).digest('hex')
 
-export function erasureService({ db, clock, revocations }: ErasureDeps) {
+export function erasureService({ db, clock, revocations, anonymousScopes }: ErasureDeps) {
   /** Counts by table the rows of children, in every table of the live schema that has a column for them. */
   async function rowsOf(tx: Transaction, childIds: readonly string[]): Promise<Record<string, number>> {
     const tables = await tx.$queryRaw<{ name: string }[]>`
@@ -50,14 +59,14 @@ export function erasureService({ db, clock, revocations }: ErasureDeps) {
 
   /** Ends the sessions of children and removes them with everything that belongs to them, the stored answers of their creation too. */
   async function removeChildren(tx: Transaction, childIds: readonly string[], now: number): Promise<Record<string, number>> {
+    const answers = await tx.idempotencyKey.deleteMany({ where: { operationId: { in: [...childIds] } } })
     for (const childId of childIds) {
-      await tx.idempotencyKey.deleteMany({ where: { operationId: childId } })
       await revokeSessions(tx, revocations, { childId }, 'child_deleted', now)
       await revocations.denyChild(tx, childId)
     }
     const removed = await rowsOf(tx, childIds)
     await tx.child.deleteMany({ where: { id: { in: [...childIds] } } })
-    return removed
+    return added(removed, { idempotency_keys: answers.count })
   }
 
   return {
@@ -95,10 +104,17 @@ export function erasureService({ db, clock, revocations }: ErasureDeps) {
         await revokeSessions(tx, revocations, { accountId }, 'account_deleted', now)
         const removed = await removeChildren(tx, childIds, now)
         const own = await ownRows(tx, accountId)
-        await tx.idempotencyKey.deleteMany({ where: { scope: accountId } })
+        const scopes = [accountId, ...anonymousScopes(account.emailKey)]
+        const answers = await tx.idempotencyKey.deleteMany({ where: { OR: [{ scope: { in: scopes } }, { operationId: accountId }] } })
         await tx.account.deleteMany({ where: { id: accountId } })
         const remaining = sum(await rowsOf(tx, childIds)) + sum(await ownRows(tx, accountId))
-        return { id: newId(), subjectHash: subjectHash(accountId), erasedAt: new Date(now), removed: { ...removed, ...own }, remaining }
+        return {
+          id: newId(),
+          subjectHash: subjectHash(accountId),
+          erasedAt: new Date(now),
+          removed: added(removed, own, { idempotency_keys: answers.count }),
+          remaining,
+        }
       })
     },
   }

@@ -88,7 +88,7 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
   const sparks = brainSparkService({ db, clock, curriculum, live })
   const streaks = streaksService({ db, clock, live, badges })
   const conversations = conversationsService({ db, clock, curriculum, store: conversationsStore(db), tutor: deps.builtin, sparks })
-  const ending = endingService({ db, clock, curriculum, live, badges })
+  const ending = endingService({ ...deps, badges })
   const constellation = constellationService(db, curriculum)
   const dashboard = dashboardService(dashboardStore(db), clock, curriculum)
   const notices = noticesService({ ...deps, store: noticesStore(db), dashboard })
@@ -100,7 +100,7 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
       { name: 'end-idle-conversations', cron: '* * * * *', run: async () => void (await ending.endIdle()) },
       { name: 'weekly-digests', cron: '5 * * * *', run: async () => void (await notices.sendDigests()) },
       { name: 'streak-reminders', cron: '10 * * * *', run: async () => void (await notices.sendReminders()) },
-      { name: 'retention', cron: '40 3 * * *', run: async () => void (await purge(db, clock)) },
+      { name: 'retention', cron: '40 3 * * *', run: async () => void (await purge(db, clock, deps.onError)) },
     ],
     async registerRoutes(app) {
       registerConstellationRoutes(app, constellation)

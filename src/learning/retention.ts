@@ -27,23 +27,32 @@ const RULES: Readonly<Record<keyof typeof RETENTION_DAYS, readonly [key: string,
   sent_notices: ['(parent_id, kind, period)', 'sent_at < $1'],
 }
 
-/** Removes what has been kept long enough, in batches; how many rows of each table. Stars, badges and progress stay. */
-export async function purge(db: Database, clock: Clock): Promise<Readonly<Record<string, number>>> {
+/** Removes what has been kept long enough, in batches; how many rows of each table. Stars, badges and progress stay. A table that cannot be cleared keeps no other waiting. */
+export async function purge(db: Database, clock: Clock, onError: (error: unknown) => void): Promise<Readonly<Record<string, number>>> {
   const now = clock.now()
   const removed: Record<string, number> = {}
-  for (const [table, [key, condition]] of Object.entries(RULES)) {
-    const before = new Date(now - RETENTION_DAYS[table as keyof typeof RETENTION_DAYS] * DAY)
-    const statement: Statement = {
-      name: `retention.${table}`,
-      text: `WITH gone AS (DELETE FROM ${table} WHERE ${key} IN (SELECT ${key.replace(/[()]/g, '')} FROM ${table} WHERE ${condition} LIMIT ${BATCH}) RETURNING 1)
-        SELECT count(*)::int AS rows FROM gone`,
+  for (const table of Object.keys(RULES) as (keyof typeof RULES)[]) {
+    removed[table] = 0
+    try {
+      for await (const rows of batches(db, table, new Date(now - RETENTION_DAYS[table] * DAY))) removed[table] += rows
+    } catch (error) {
+      onError(error)
     }
-    let rows: number
-    do {
-      const [result] = await db.query<{ rows: number }>(statement, [before])
-      rows = result?.rows ?? 0
-      removed[table] = (removed[table] ?? 0) + rows
-    } while (rows === BATCH)
   }
   return removed
+}
+
+async function* batches(db: Database, table: keyof typeof RULES, before: Date): AsyncGenerator<number> {
+  const [key, condition] = RULES[table]
+  const statement: Statement = {
+    name: `retention.${table}`,
+    text: `WITH gone AS (DELETE FROM ${table} WHERE ${key} IN (SELECT ${key.replace(/[()]/g, '')} FROM ${table} WHERE ${condition} LIMIT ${BATCH}) RETURNING 1)
+      SELECT count(*)::int AS rows FROM gone`,
+  }
+  for (;;) {
+    const [result] = await db.query<{ rows: number }>(statement, [before])
+    const rows = result?.rows ?? 0
+    yield rows
+    if (rows < BATCH) return
+  }
 }

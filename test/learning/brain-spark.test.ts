@@ -198,6 +198,17 @@ describe('the spark of the day', () => {
     expectRefusal(await complete(family, tomorrow.id, conversation), 422, 'UNPROCESSABLE_ENTITY')
   })
 
+  it('is completed wherever the family has travelled since, and by its id in capitals', async () => {
+    server.clock.set('2026-11-22T02:00:00Z')
+    const family = await makeFamily(server.api)
+    const { id } = (await spark(family)).body.data
+    const conversation = (await startSpark(family)).body.data.conversation_id
+    await takeTurn(server.api, family, conversation, 'a dragon')
+    await server.api.patch('/v1/parents/me', { token: family.token, body: { timezone: 'Europe/Berlin' } })
+    expect((await complete(family, id.toUpperCase(), conversation)).status).toBe(200)
+    server.clock.set('2026-11-21T17:00:00Z')
+  })
+
   it('tells the streak of its own day, also when the next one has counted before it is completed', async () => {
     const family = await onTheTablet(server.api, await makeFamily(server.api))
     server.clock.set('2026-11-24T17:00:00Z')

@@ -124,6 +124,7 @@ describe('the dashboard', () => {
       expectRefusal(await get(family, `${list}?from_date=2026-11-22&to_date=2026-11-21`), 400, 'VALIDATION_ERROR', 'to_date')
       for (const [query, field] of [
         ['from_date=yesterday', 'from_date'],
+        ['to_date=9999-12-31', 'to_date'],
         ['limit=0', 'limit'],
         ['cursor=xyz', 'cursor'],
         ['topic_id=space', 'topic_id'],

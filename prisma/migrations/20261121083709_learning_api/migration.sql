@@ -5,6 +5,7 @@ DROP INDEX "messages_child_id_idx";
 ALTER TABLE "children" ADD COLUMN     "companion_id" TEXT,
 ADD COLUMN     "granted_day" DATE,
 ADD COLUMN     "granted_minutes" INTEGER NOT NULL DEFAULT 0,
+ADD COLUMN     "last_grant_id" UUID,
 ADD COLUMN     "paused_at" TIMESTAMPTZ(3),
 ADD COLUMN     "theme_id" TEXT NOT NULL DEFAULT 'theme_starlight';
 
@@ -53,6 +54,7 @@ CREATE TABLE "daily_sparks" (
     "id" UUID NOT NULL,
     "child_id" UUID NOT NULL,
     "day" DATE NOT NULL,
+    "ends_at" TIMESTAMPTZ(3) NOT NULL,
     "spark_key" TEXT NOT NULL,
     "conversation_id" UUID,
     "completed_at" TIMESTAMPTZ(3),
@@ -67,6 +69,7 @@ CREATE TABLE "freeze_ledger" (
     "amount" INTEGER NOT NULL,
     "day" DATE NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "operation_id" UUID,
 
     CONSTRAINT "freeze_ledger_pkey" PRIMARY KEY ("child_id","reason")
 );
@@ -78,6 +81,7 @@ CREATE TABLE "purchases" (
     "number" INTEGER NOT NULL DEFAULT 1,
     "cost" INTEGER NOT NULL,
     "purchased_at" TIMESTAMPTZ(3) NOT NULL,
+    "operation_id" UUID NOT NULL,
 
     CONSTRAINT "purchases_pkey" PRIMARY KEY ("child_id","item_id","number")
 );
@@ -112,6 +116,12 @@ CREATE INDEX "erasure_receipts_parent_id_erased_at_idx" ON "erasure_receipts"("p
 
 -- CreateIndex
 CREATE UNIQUE INDEX "daily_sparks_child_id_day_key" ON "daily_sparks"("child_id", "day");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "purchases_child_id_operation_id_key" ON "purchases"("child_id", "operation_id");
+
+-- CreateIndex
+CREATE INDEX "idempotency_keys_operation_id_idx" ON "idempotency_keys"("operation_id");
 
 -- CreateIndex
 CREATE INDEX "growth_evidence_child_id_day_idx" ON "growth_evidence"("child_id", "day");
@@ -182,5 +192,6 @@ WHERE p."talked_at" IS NOT NULL;
 INSERT INTO "freeze_ledger" ("child_id", "reason", "amount", "day", "created_at")
 SELECT "id", 'start', 2, "created_at"::date, "created_at" FROM "children";
 
--- The conversations that a job looks through every minute.
+-- What the jobs look through, every minute and every day.
+CREATE INDEX "conversations_ended_idx" ON "conversations" ("ended_at") WHERE "ended_at" IS NOT NULL;
 CREATE INDEX "conversations_open_idx" ON "conversations" ((coalesce("last_turn_at", "started_at"))) WHERE "ended_at" IS NULL;

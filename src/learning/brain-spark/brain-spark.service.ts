@@ -49,7 +49,7 @@ const TODAY: Statement = {
 const PUT: Statement = {
   name: 'sparks.put',
   text: `
-    INSERT INTO daily_sparks AS s (id, child_id, day, spark_key) VALUES ($1, $2, $3::date, $4)
+    INSERT INTO daily_sparks AS s (id, child_id, day, spark_key, ends_at) SELECT $1::uuid, c.id, $3::date, $4, $6 FROM children c WHERE c.id = $2 FOR KEY SHARE
     ON CONFLICT (child_id, day) DO UPDATE SET spark_key = CASE WHEN s.spark_key = $5 AND s.completed_at IS NULL THEN excluded.spark_key ELSE s.spark_key END
     RETURNING id, spark_key, completed_at IS NOT NULL AS completed`,
 }
@@ -62,6 +62,7 @@ export interface BrainSparkDeps {
 }
 
 export function brainSparkService({ db, clock, curriculum, live }: BrainSparkDeps) {
+  const endOfDay = (child: ActiveChild): Instant => startOfDay(addDays(child.today, 1), child.timezone)
   const isAllowed = (child: ActiveChild) => (spark: Spark) => !child.restrictedTopics.has(spark.topic.id)
 
   /** The child's spark of today, chosen when it is first asked for. Throws NOT_FOUND when every topic of the sparks is restricted. */
@@ -79,15 +80,16 @@ export function brainSparkService({ db, clock, curriculum, live }: BrainSparkDep
       return { id: row.today.id, day: child.today, spark: known, isCompleted: row.today.completed, isStreakAtRisk }
     const spark = pickSpark(child.id, curriculum.sparksOf(child.ageGroup), row.shown, isAllowed(child))
     if (!spark) throw new AppError('NOT_FOUND', { message: 'Every topic that has sparks is restricted' })
-    const [put] = await db.query<SparkRow>(PUT, [newId(), child.id, child.today, spark.key, row.today?.spark_key ?? null])
-    const stored = put as SparkRow
+    const [put] = await db.query<SparkRow>(PUT, [newId(), child.id, child.today, spark.key, row.today?.spark_key ?? null, new Date(endOfDay(child))])
+    if (!put) throw new AppError('CHILD_ACCESS_DENIED')
+    const stored = put
     return { id: stored.id, day: child.today, spark: curriculum.spark(stored.spark_key) ?? spark, isCompleted: stored.completed, isStreakAtRisk }
   }
 
-  async function requireAnswer(tx: Transaction, child: ActiveChild, sparkId: string, day: LocalDate, conversationId: string): Promise<void> {
-    const [from, to] = [startOfDay(day, child.timezone), startOfDay(addDays(day, 1), child.timezone)].map((instant) => new Date(instant))
+  /** A conversation is given the spark of its day when it begins, so only the end of that day is left to look at. */
+  async function requireAnswer(tx: Transaction, child: ActiveChild, sparkId: string, endsAt: Date, conversationId: string): Promise<void> {
     const [conversation] = await tx.$queryRaw<{ spark_id: string | null; answered: boolean }[]>`
-      SELECT spark_id, EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.role = 'user' AND m.created_at >= ${from} AND m.created_at < ${to}) AS answered
+      SELECT spark_id, EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.role = 'user' AND m.created_at < ${endsAt}) AS answered
       FROM conversations c WHERE id = ${conversationId}::uuid AND child_id = ${child.id}::uuid`
     if (!conversation) throw new AppError('NOT_FOUND', { message: 'There is no such conversation' })
     if (conversation.spark_id !== sparkId)
@@ -128,14 +130,14 @@ export function brainSparkService({ db, clock, curriculum, live }: BrainSparkDep
       const now: Instant = clock.now()
       return db.transaction(async (tx) => {
         await holdChild(tx, child.id)
-        const [spark] = await tx.$queryRaw<{ day: string; completed_at: Date | null }[]>`
-          SELECT day::text, completed_at FROM daily_sparks WHERE id = ${sparkId}::uuid AND child_id = ${child.id}::uuid FOR UPDATE`
+        const [spark] = await tx.$queryRaw<{ id: string; day: string; ends_at: Date; completed_at: Date | null }[]>`
+          SELECT id, day::text, ends_at, completed_at FROM daily_sparks WHERE id = ${sparkId}::uuid AND child_id = ${child.id}::uuid FOR UPDATE`
         if (!spark) throw new AppError('NOT_FOUND', { message: 'There is no such spark' })
         if (spark.completed_at === null) {
-          await requireAnswer(tx, child, sparkId, spark.day, conversationId)
+          await requireAnswer(tx, child, spark.id, spark.ends_at, conversationId)
           await lockWallet(tx, child.id)
           await tx.$executeRaw`UPDATE daily_sparks SET completed_at = ${new Date(now)}, conversation_id = ${conversationId}::uuid WHERE id = ${sparkId}::uuid`
-          await moveStars(tx, child.id, { reason: `spark:${sparkId}`, amount: SPARK_STARS, day: child.today, at: now })
+          await moveStars(tx, child.id, { reason: `spark:${spark.id}`, amount: SPARK_STARS, day: child.today, at: now })
           tx.afterCommit(() => live.publish(child.id, { type: 'reward_earned', reward: toRewardView({ type: 'star', amount: SPARK_STARS }) }))
         }
         const [row] = await tx.$queryRawUnsafe<{ streak_dates: StreakDates }[]>(`SELECT ${streakDates('$1::uuid')} AS streak_dates`, child.id)

@@ -49,6 +49,7 @@ export interface EndingDeps {
   readonly curriculum: Curriculum
   readonly live: LiveEvents
   readonly badges: BadgeCatalogue
+  readonly onError: (error: unknown) => void
 }
 
 const THINGS_NAMED = 3
@@ -61,6 +62,7 @@ const IDLE: Statement = {
   text: `
     SELECT c.id, c.child_id, k.parent_id, coalesce(c.last_turn_at, c.started_at) AS left_at FROM conversations c JOIN children k ON k.id = c.child_id
     WHERE c.ended_at IS NULL AND coalesce(c.last_turn_at, c.started_at) <= $1 AND (c.lease_until IS NULL OR c.lease_until <= $2)
+      AND NOT c.id = ANY($4::uuid[])
     ORDER BY left_at LIMIT $3`,
 }
 const listFormat = new Intl.ListFormat('en', { type: 'conjunction' })
@@ -71,7 +73,7 @@ export function summaryOf(childName: string, topic: Topic, about: readonly strin
   return named.length === 0 ? `${childName} had a first look at ${topic.name}.` : `${childName} explored ${listFormat.format(named)}!`
 }
 
-export function endingService({ db, clock, curriculum, live, badges }: EndingDeps) {
+export function endingService({ db, clock, curriculum, live, badges, onError }: EndingDeps) {
   const present = ({ stars, badges: earned, ...outcome }: StoredOutcome): ConversationOutcome => ({
     ...outcome,
     rewards: [...(stars > 0 ? [{ type: 'star' as const, amount: stars }] : []), ...badgeRewards(badges, earned)],
@@ -159,6 +161,12 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
     return stored
   }
 
+  /** A child that was erased meanwhile has nothing left to end; anything else is worth a line. */
+  function report(error: unknown): false {
+    if (!(error instanceof AppError && error.code === 'CHILD_ACCESS_DENIED')) onError(error)
+    return false
+  }
+
   /** Ends one conversation that has been left alone, as of its last turn; nothing happens when the child came back meanwhile. */
   async function endLeftAlone(idle: IdleConversation, now: Instant): Promise<boolean> {
     const at = idle.left_at.getTime()
@@ -185,6 +193,8 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
         if (child.restrictedTopics.has(conversation.topic_id)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
         if (conversation.outcome) return conversation.outcome
         if (isBusy(conversation, now)) throw new AppError('CONFLICT', { message: 'A message is still being answered' })
+        // Wallet before learner, as everything that needs both has it.
+        await lockWallet(tx, child.id)
         await bookEnd(tx, child, conversation.topic_id, now)
         return close(tx, child, conversationId, conversation, now)
       })
@@ -197,13 +207,16 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
      */
     async endIdle(): Promise<number> {
       const now = clock.now()
+      const seen: string[] = []
       let ended = 0
       for (;;) {
-        const found = await db.query<IdleConversation>(IDLE, [new Date(now - IDLE_MS), new Date(now), IDLE_AT_ONCE])
-        let endedNow = 0
-        for (const idle of found) if (await endLeftAlone(idle, now).catch(unlessErased)) endedNow += 1
-        ended += endedNow
-        if (found.length < IDLE_AT_ONCE || endedNow === 0) return ended
+        const found = await db.query<IdleConversation>(IDLE, [new Date(now - IDLE_MS), new Date(now), IDLE_AT_ONCE, seen])
+        for (const idle of found) {
+          seen.push(idle.id)
+          // One that cannot be ended is told of and keeps nobody else waiting.
+          if (await endLeftAlone(idle, now).catch(report)) ended += 1
+        }
+        if (found.length < IDLE_AT_ONCE) return ended
       }
     },
   }
@@ -211,11 +224,5 @@ export function endingService({ db, clock, curriculum, live, badges }: EndingDep
 export type EndingService = ReturnType<typeof endingService>
 
 type IdleConversation = { id: string; child_id: string; parent_id: string; left_at: Date }
-
-/** A child that was erased meanwhile has nothing left to end. */
-function unlessErased(error: unknown): boolean {
-  if (error instanceof AppError && error.code === 'CHILD_ACCESS_DENIED') return false
-  throw error
-}
 
 const isBusy = (conversation: LockedConversation, now: Instant): boolean => conversation.lease_until !== null && conversation.lease_until.getTime() > now

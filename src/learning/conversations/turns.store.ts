@@ -117,7 +117,9 @@ const FINISH: Statement = {
       INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at)
       SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14 FROM conversation
     ), learner AS (
-      UPDATE learners l SET child_turns = l.child_turns + 1, streak_day = $20::date FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
+      UPDATE learners l SET child_turns = l.child_turns + 1, streak_day = CASE
+          WHEN EXISTS (SELECT 1 FROM topic_days d WHERE d.child_id = l.child_id AND d.day = $20::date AND d.turns > 0) THEN $20::date ELSE l.streak_day END
+      FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
     ), progress AS (
       INSERT INTO topic_progress AS p (child_id, topic_id, depth, conversations_count, talked_at, last_interaction)
       SELECT c.child_id, t.topic_id, t.depth, CASE WHEN t.position = 1 AND c.child_turns = 1 THEN 1 ELSE 0 END, $14, $14

@@ -142,7 +142,7 @@ export function registerDashboardRoutes(app: TypedApp, dashboard: DashboardServi
       },
     },
     async (request) => {
-      const granted = await children.grant(request.child.id, request.child.today, request.body.minutes)
+      const granted = await children.grant(request.child.id, request.operationId, request.child.today, request.body.minutes)
       return data(request, { granted_minutes: granted, daily_time_limit_minutes: request.child.dailyTimeLimitMinutes })
     },
   )

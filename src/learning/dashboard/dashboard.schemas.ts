@@ -17,9 +17,11 @@ export const ActivityQuery = z.strictObject({
     .default('false')
     .transform((value) => value === 'true'),
 })
+const Day = LocalDateText.refine((day) => day >= '1900-01-01' && day < '2200-01-01', 'Must lie between 1900 and 2199')
+
 export const LogQuery = z.strictObject({
-  from_date: LocalDateText.optional().meta({ description: 'First local day' }),
-  to_date: LocalDateText.optional().meta({ description: 'Last local day, included' }),
+  from_date: Day.optional().meta({ description: 'First local day' }),
+  to_date: Day.optional().meta({ description: 'Last local day, included' }),
   topic_id: z.uuid().toLowerCase().optional(),
   limit: PageLimit(20),
   cursor: z.string().max(200).optional(),

@@ -65,7 +65,8 @@ export function watchSessions({ db, clock, live, everyMs, onError }: SessionWatc
 
   async function look(): Promise<void> {
     const children = live.listeners
-    for (const childId of told.keys()) if (!children.includes(childId)) told.delete(childId)
+    const listening = new Set(children)
+    for (const childId of told.keys()) if (!listening.has(childId)) told.delete(childId)
     for (let start = 0; start < children.length; start += CHILDREN_AT_ONCE) {
       const now = clock.now()
       const rows = await db.query<StateRow>(STATES, [children.slice(start, start + CHILDREN_AT_ONCE), localDateAt(now, 'UTC')])

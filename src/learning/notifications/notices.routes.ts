@@ -13,7 +13,9 @@ const CONFIRM_PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"
 /** The links in our mails. Opening one changes nothing, since mail scanners do that too; the POST of RFC 8058 does. */
 export async function registerNoticeRoutes(app: TypedApp, notices: NoticesService): Promise<void> {
   await app.register(async (scope: TypedApp) => {
-    scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, _body, done) => done(null, undefined))
+    scope.addContentTypeParser(['application/x-www-form-urlencoded', 'multipart/form-data'], { parseAs: 'string' }, (_request, _body, done) =>
+      done(null, undefined),
+    )
 
     scope.get(
       '/notifications/unsubscribe',

@@ -48,7 +48,7 @@ const SUMMARY: Statement = {
   text: `
     SELECT l.child_turns, ${progressPairs('l.child_id')} AS progress, ${streakDates('l.child_id')} AS streak_dates, ${depthSteps('l.child_id')} AS steps,
       (SELECT coalesce(sum(d.time_ms), 0)::float8 FROM topic_days d WHERE d.child_id = l.child_id) AS time_ms,
-      (SELECT count(*)::int FROM conversations c WHERE c.child_id = l.child_id AND c.child_turns > 0) AS conversations,
+      (SELECT coalesce(sum(p.conversations_count), 0)::int FROM topic_progress p WHERE p.child_id = l.child_id) AS conversations,
       (SELECT count(*)::int FROM badges b WHERE b.child_id = l.child_id) AS badges, w.balance, w.lifetime_earned
     FROM learners l JOIN wallets w ON w.child_id = l.child_id WHERE l.child_id = $1`,
 }

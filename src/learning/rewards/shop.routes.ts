@@ -70,7 +70,7 @@ export function registerShopRoutes(app: TypedApp, shop: ShopService, catalogue: 
       },
     },
     async (request) => {
-      const { item, balance } = await shop.buy(request.child, request.params.item_id)
+      const { item, balance } = await shop.buy(request.child, request.operationId, request.params.item_id)
       return data(request, { purchased: true as const, item: { id: item.id, name: item.name }, stars_spent: item.cost, new_balance: balance })
     },
   )

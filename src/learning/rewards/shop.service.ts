@@ -45,10 +45,10 @@ export function shopService(db: Database, clock: Clock, catalogue: ShopCatalogue
     },
 
     /**
-     * Buys an item: stars, ledger and purchase move together, under the wallet's lock.
+     * Buys an item under `operationId`, once: stars, ledger and purchase move together, under the wallet's lock.
      * Throws NOT_FOUND (no such item), CONFLICT (owned already, or three freezes in hand), UNPROCESSABLE_ENTITY (too few stars).
      */
-    async buy(child: ActiveChild, itemId: string): Promise<Purchased> {
+    async buy(child: ActiveChild, operationId: string, itemId: string): Promise<Purchased> {
       const item = catalogue.item(itemId)
       if (!item) throw new AppError('NOT_FOUND', { message: 'There is no such item' })
       const now = clock.now()
@@ -56,6 +56,8 @@ export function shopService(db: Database, clock: Clock, catalogue: ShopCatalogue
       return db.transaction(async (tx) => {
         await holdChild(tx, child.id)
         const before = await lockWallet(tx, child.id)
+        const known = await tx.purchase.findUnique({ where: { childId_operationId: { childId: child.id, operationId } }, select: { itemId: true } })
+        if (known) return { item, balance: before }
         const number = (await tx.purchase.count({ where: { childId: child.id, itemId } })) + 1
         const isConsumed = item.category === 'streak_freeze'
         if (number > 1 && !isConsumed)
@@ -66,7 +68,7 @@ export function shopService(db: Database, clock: Clock, catalogue: ShopCatalogue
           throw new AppError('UNPROCESSABLE_ENTITY', { message: 'Not enough stars', reason: 'too_few_stars', child })
         }
         if (isConsumed) await addFreeze(tx, child, number, at)
-        await tx.purchase.create({ data: { childId: child.id, itemId, number, cost: item.cost, purchasedAt: at } })
+        await tx.purchase.create({ data: { childId: child.id, itemId, number, cost: item.cost, purchasedAt: at, operationId } })
         const reason = isConsumed ? `shop:${itemId}:${number}` : `shop:${itemId}`
         return { item, balance: await moveStars(tx, child.id, { reason, amount: -item.cost, day: child.today, at: now }) }
       })

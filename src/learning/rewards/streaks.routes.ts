@@ -79,7 +79,7 @@ export function registerStreakRoutes(app: TypedApp, streaks: StreaksService): vo
       },
     },
     async (request) => {
-      const { current, freezes } = await streaks.freeze(request.child)
+      const { current, freezes } = await streaks.freeze(request.child, request.operationId)
       return data(request, { freeze_used: true as const, streak_preserved: current, freezes_remaining: freezes })
     },
   )

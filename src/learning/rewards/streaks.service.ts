@@ -70,10 +70,10 @@ export function streaksService({ db, clock, live, badges }: StreaksDeps) {
     },
 
     /**
-     * Covers the days missed since the last counted one, or today when none is missed; one freeze a day, all or nothing.
+     * Under `operationId`, once: covers the days missed since the last counted one, or today when none is missed; one freeze a day, all or nothing.
      * Throws UNPROCESSABLE_ENTITY when they do not suffice or there is no streak to save, CONFLICT when nothing needs one.
      */
-    async freeze(child: ActiveChild): Promise<StreakState> {
+    async freeze(child: ActiveChild, operationId: string): Promise<StreakState> {
       const at = new Date(clock.now())
       return db.transaction(async (tx) => {
         await holdChild(tx, child.id)
@@ -85,6 +85,7 @@ export function streaksService({ db, clock, live, badges }: StreaksDeps) {
         // Read again under the lock: a statement sees the ledger as it was when it began to wait.
         const [locked] = await tx.$queryRawUnsafe<{ streak_dates: StreakDates }[]>(`SELECT ${streakDates('$1::uuid')} AS streak_dates`, child.id)
         const days = streakDaysOf((locked as { streak_dates: StreakDates }).streak_dates)
+        if ((await tx.freezeEntry.count({ where: { childId: child.id, operationId } })) > 0) return stateOf(child.today, days, row.freezes)
         const covered = daysToFreeze(child.today, days)
         if (covered.length === 0) {
           if (days.counted.size === 0)
@@ -109,7 +110,7 @@ export function streaksService({ db, clock, live, badges }: StreaksDeps) {
           : []
         const entries = [...covered.map((day) => ({ reason: `used:${day}`, amount: -1, day })), ...earned]
         const added = await tx.freezeEntry.createMany({
-          data: entries.map(({ day, ...entry }) => ({ ...entry, childId: child.id, day: new Date(day), createdAt: at })),
+          data: entries.map(({ day, ...entry }) => ({ ...entry, childId: child.id, day: new Date(day), createdAt: at, operationId })),
           skipDuplicates: true,
         })
         const freezes = row.freezes - covered.length + (added.count - covered.length)

@@ -128,3 +128,16 @@ export function violatedUnique(error: unknown): string | undefined {
   const violated = meta?.driverAdapterError?.cause?.constraint
   return violated?.index ?? violated?.fields?.join(',') ?? 'unknown'
 }
+
+/** The foreign key a Prisma or pg error says was violated, such as "messages_child_id_fkey"; undefined for any other error. */
+export function violatedForeignKey(error: unknown): string | undefined {
+  const { code, constraint, meta } = (error ?? {}) as {
+    code?: string
+    constraint?: string
+    meta?: { driverAdapterError?: { cause?: { originalCode?: string; constraint?: { index?: string; fields?: string[] } } } }
+  }
+  if (code === '23503') return constraint ?? 'unknown'
+  if (code !== 'P2003' && meta?.driverAdapterError?.cause?.originalCode !== '23503') return undefined
+  const violated = meta?.driverAdapterError?.cause?.constraint
+  return violated?.index ?? violated?.fields?.join(',') ?? 'unknown'
+}

@@ -12,7 +12,7 @@ export const Page = <S extends z.ZodType>(schema: S) =>
 /** `{ data, meta }` of a complete list. */
 export const List = <S extends z.ZodType>(schema: S) => z.object({ data: z.array(schema), meta: RequestMeta.extend({ total: z.int() }) })
 
-export const UuidParam = <K extends string>(name: K) => z.strictObject({ [name]: z.uuid() } as Record<K, z.ZodUUID>)
+export const UuidParam = <K extends string>(name: K) => z.strictObject({ [name]: z.uuid().toLowerCase() } as Record<K, z.ZodUUID>)
 
 /** RFC 3339 in UTC. */
 export const Timestamp = z.iso.datetime()

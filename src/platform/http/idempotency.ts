@@ -34,6 +34,8 @@ export interface IdempotencyStore {
   claim(scope: string, key: string, fingerprint: Fingerprint): Promise<Claim>
   /** The scope of callers without an account: whoever claims the same e-mail, or sends the same body. */
   anonymousScope(claimed: string): string
+  /** The scopes of a claim under every key, newest first. */
+  anonymousScopes(claimed: string): readonly string[]
 }
 
 const CLAIM: Statement = {
@@ -75,9 +77,12 @@ interface ClaimRow {
   readonly response: Buffer | null
 }
 
+const scopeOf = (digest: Buffer): string => `anonymous:${digest.toString('base64url')}`
+
 export function idempotencyStore(db: Database, clock: Clock, box: CryptoBox): IdempotencyStore {
   return {
-    anonymousScope: (claimed) => `anonymous:${box.fingerprint(claimed).toString('base64url')}`,
+    anonymousScope: (claimed) => scopeOf(box.fingerprint(claimed)),
+    anonymousScopes: (claimed) => box.fingerprints(claimed).map(scopeOf),
 
     async claim(scope, key, fingerprint) {
       const now = clock.now()

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
-import { isDatabaseUnavailable } from '../db/database.ts'
+import { isDatabaseUnavailable, violatedForeignKey } from '../db/database.ts'
 import { AppError, ERRORS, type FieldFault } from './errors.ts'
 import { setLimitHeaders } from './rate-limits.ts'
 
@@ -26,6 +26,7 @@ export function errorBody(error: AppError, requestId: string, forChild: boolean)
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   if (hasZodFastifySchemaValidationErrors(error)) return new AppError('VALIDATION_ERROR', { details: error.validation.flatMap(toFieldFaults) })
+  if (namesErasedChild(error)) return new AppError('CHILD_ACCESS_DENIED')
   if (isDatabaseUnavailable(error)) return new AppError('SERVICE_UNAVAILABLE', { retryAfter: RETRY_WHEN_UNAVAILABLE_SECONDS, cause: error })
   const { code, statusCode } = error as Partial<FastifyError>
   if (statusCode === 503) return new AppError('SERVICE_UNAVAILABLE', { retryAfter: RETRY_WHEN_UNAVAILABLE_SECONDS, cause: error })
@@ -36,6 +37,12 @@ export function toAppError(error: unknown): AppError {
     return new AppError('VALIDATION_ERROR', { status: 400, details: [{ field: 'body', message: 'The request could not be read' }], cause: error })
   }
   return new AppError('INTERNAL_ERROR', { cause: error })
+}
+
+/** A row for a child that was erased after it had been let in. */
+function namesErasedChild(error: unknown): boolean {
+  const constraint = violatedForeignKey(error)
+  return constraint !== undefined && /child_id/.test(constraint)
 }
 
 interface ZodValidationEntry {
