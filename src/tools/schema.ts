@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
+import { systemClock } from '../platform/clock.ts'
 import { startEmbeddedPostgres } from '../platform/db/embedded.ts'
 import { migrate } from '../platform/db/migrate.ts'
 
@@ -138,7 +139,7 @@ try {
     const change = await diff(engine, { tag: 'migrations', ...history() })
     if (change.exitCode === 0) process.stdout.write('schema and migrations agree\n')
     else {
-      const target = `${MIGRATIONS}/${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}_${name}`
+      const target = `${MIGRATIONS}/${new Date(systemClock.now()).toISOString().replace(/\D/g, '').slice(0, 14)}_${name}`
       mkdirSync(target)
       writeFileSync(`${target}/migration.sql`, change.stdout)
       process.stdout.write(`wrote ${target}/migration.sql\n`)

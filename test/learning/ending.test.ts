@@ -76,13 +76,15 @@ describe('ending a conversation', () => {
     expect(await wallet(family)).toMatchObject({ balance: 5 })
   })
 
-  it('pays once when ten devices end it together', async () => {
+  it('pays once when a hundred devices end it together', async () => {
     const family = await makeFamily(server.api)
     const conversation = await startConversation(server.api, family)
     await takeTurn(server.api, family, conversation)
-    const answers = await Promise.all(Array.from({ length: 10 }, () => end(family, conversation)))
-    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]))
-    expect(new Set(answers.map((answer) => JSON.stringify(answer.body.data))).size).toBe(1)
+    const answers = await Promise.all(Array.from({ length: 100 }, () => end(family, conversation)))
+    // On a busy machine some wait too long for a connection and are told to come back.
+    const [ended, later] = [answers.filter((answer) => answer.status === 200), answers.filter((answer) => answer.status === 503)]
+    expect([ended.length + later.length, ended.length > 0]).toEqual([100, true])
+    expect(new Set(ended.map((answer) => JSON.stringify(answer.body.data))).size).toBe(1)
     expect([(await wallet(family)).balance, await ledgerSum(family)]).toEqual([5, 5])
   })
 
