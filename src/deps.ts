@@ -18,7 +18,6 @@ import { type Database, openDatabase } from './platform/db/database.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/db/embedded.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { type Counters, countersWithFallback, memoryCounters, redisCounters } from './platform/ephemeral/counters.ts'
-import { openRedis } from './platform/ephemeral/redis.ts'
 import { safeCause } from './platform/http/render-error.ts'
 import { loadKeys } from './platform/keys.ts'
 import { type Mailer, openMailer } from './platform/mail/mailer.ts'
@@ -83,7 +82,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
   const logError = (message: string) => (error: unknown) => logger.error({ err: error }, message)
   try {
     const keys = loadKeys(config.keys, config.dataDir)
-    // PostgreSQL comes up while the curriculum is read and indexed.
+    // PostgreSQL comes up while the curriculum is read.
     const opening = openStore(config, logger)
     closers.push(() =>
       opening.then(
@@ -99,7 +98,8 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     closers.push(() => db.close())
     const revocations = await openRevocations(db, url, clock, logError('listening for revoked sessions failed'))
     closers.push(() => revocations.close())
-    const redis = config.redisUrl ? openRedis(config.redisUrl, logError('Redis is away')) : undefined
+    // Loaded where it is wanted: most machines have no Redis, and reading the library takes a while.
+    const redis = config.redisUrl ? (await import('./platform/ephemeral/redis.ts')).openRedis(config.redisUrl, logError('Redis is away')) : undefined
     if (redis) closers.push(() => redis.disconnect())
     const ownCounters = memoryCounters(clock)
     const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })

@@ -2,7 +2,6 @@ import { buildApp } from './app.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { openDeps } from './deps.ts'
 import { safeCause } from './platform/http/render-error.ts'
-import { startJobs } from './platform/jobs.ts'
 
 const DRAIN_TIMEOUT_MS = 25_000
 
@@ -14,8 +13,11 @@ async function start(config: Config): Promise<() => Promise<void>> {
     const address = await app.listen({ host: config.host, port: config.port })
     process.stdout.write(welcome(address))
     const onJobError = (error: unknown) => deps.logger.error({ err: error }, 'a job failed')
-    // Nobody waits for the jobs; the first answer must not.
-    const jobs = startJobs(deps.databaseUrl, app.jobs, onJobError)
+    // Nobody waits for the index of questions and for the jobs; the first answer must not.
+    const jobs = deps.builtin.prepare().then(async () => {
+      const { startJobs } = await import('./platform/jobs.ts')
+      return startJobs(deps.databaseUrl, app.jobs, onJobError)
+    })
     jobs.catch(onJobError)
     return async () => {
       await app.close()

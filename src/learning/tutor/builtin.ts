@@ -1,4 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { AGE_GROUPS } from '../../family/age-groups.ts'
 import { sentencesOf } from '../content/readability.ts'
 import type { Curriculum, Passage, Phrases } from '../curriculum/curriculum.ts'
 import { nextChoices } from './choices.ts'
@@ -9,6 +10,8 @@ export const BUILTIN_MODEL = 'builtin'
 
 /** The tutor without any model behind it: walks the curriculum, and answers questions with the passage that fits best. */
 export interface BuiltinTutor extends TutorModel {
+  /** Makes ready for questions, one age group at a time, between which the event loop is free. */
+  prepare(): Promise<void>
   /** How a conversation begins. */
   greet(greeting: Greeting): { readonly text: string; readonly choices: readonly TutorChoice[] }
 }
@@ -60,6 +63,13 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
   }
 
   return {
+    async prepare() {
+      for (const ageGroup of AGE_GROUPS) {
+        await nextTurn()
+        retrieval.prepare(ageGroup)
+      }
+    },
+
     greet({ topic, ageGroup, childName, map, heardBefore, spark }) {
       const opening = curriculum.opening(topic, ageGroup)
       const greeting = spark ? curriculum.phrases.spark[ageGroup][0] : heardBefore.size > 0 ? opening.again : opening.first

@@ -1,6 +1,6 @@
 import MiniSearch from 'minisearch'
 import { stemmer } from 'stemmer'
-import { AGE_GROUPS, type AgeGroup } from '../../family/age-groups.ts'
+import type { AgeGroup } from '../../family/age-groups.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 
 /** Words that say how something is asked, not what about. */
@@ -31,6 +31,8 @@ export interface Finding {
 }
 
 export interface Retrieval {
+  /** Indexes the passages of an age group, unless that is done. Otherwise its first question waits for it. */
+  prepare(ageGroup: AgeGroup): void
   /** True when a text holds no word at all. */
   isEmpty(question: string): boolean
   /** Passages that answer a question, best first: those written for these very words, then by rank; near topics before far ones. Empty when none does. */
@@ -112,20 +114,23 @@ function writtenFor(passages: readonly Passage[]): Map<string, Passage[]> {
 /** Ranked full-text search over the passages of each age group, in memory. */
 export function passageRetrieval(curriculum: Curriculum): Retrieval {
   const termFor = termsByWord()
-  const indexes = new Map(
-    AGE_GROUPS.map((ageGroup) => [
-      ageGroup,
-      indexOf(
-        curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup)),
-        termFor,
-      ),
-    ]),
-  )
+  const indexes = new Map<AgeGroup, Indexed>()
+  function indexFor(ageGroup: AgeGroup): Indexed {
+    let indexed = indexes.get(ageGroup)
+    if (!indexed) {
+      const passages = curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup))
+      indexed = indexOf(passages, termFor)
+      indexes.set(ageGroup, indexed)
+    }
+    return indexed
+  }
+
   return {
+    prepare: (ageGroup) => void indexFor(ageGroup),
     isEmpty: (question) => wordsIn(question).length === 0,
     search(question, ageGroup, topic, allowed) {
       const terms = termsOf(question)
-      const { index, written, idf } = indexes.get(ageGroup) as Indexed
+      const { index, written, idf } = indexFor(ageGroup)
       const nextDoor = new Set(topic.connections.map((connection) => connection.topic.id))
       const distance = (passage: Passage) => (passage.topic === topic ? 0 : nextDoor.has(passage.topic.id) ? 1 : 2)
       const exact = (written.get(plainWords(question)) ?? []).filter((passage) => allowed(passage.topic)).toSorted((a, b) => distance(a) - distance(b))
