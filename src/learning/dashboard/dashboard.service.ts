@@ -133,6 +133,19 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
     }
   }
 
+  /** The summaries of children over a period, in their order, in one round trip. */
+  async function summaries<C extends { readonly id: string; readonly name: string }>(
+    children: readonly C[],
+    period: Period,
+  ): Promise<{ child: C; summary: ChildSummary }[]> {
+    const ids = children.map((child) => child.id)
+    const rows = new Map((await store.summaries(ids, period)).map((row) => [row.id, row]))
+    return children.flatMap((child) => {
+      const row = rows.get(child.id)
+      return row ? [{ child, summary: summarise(row, child.name, period) }] : []
+    })
+  }
+
   const lineOf = (row: ConversationRow, childName: string): ConversationLine => {
     const topic = curriculum.topic(row.topic_id) as Topic
     return {
@@ -162,18 +175,7 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
       const wanted = family.children.filter((child) => childId === undefined || child.id === childId)
       if (childId !== undefined && wanted.length === 0) throw new AppError('CHILD_ACCESS_DENIED')
       const period = periodOf(periodName, localDateAt(clock.now(), family.timezone), family.timezone)
-      const rows = new Map(
-        (
-          await store.summaries(
-            wanted.map((child) => child.id),
-            period,
-          )
-        ).map((row) => [row.id, row]),
-      )
-      return wanted.flatMap(({ id, name }) => {
-        const row = rows.get(id)
-        return row ? [summarise(row, name, period)] : []
-      })
+      return (await summaries(wanted, period)).map(({ summary }) => summary)
     },
 
     /** What a weekly mail tells: each child's last seven days, with what was explored, latest first. */
@@ -182,20 +184,10 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
       if (!family) return []
       const today = localDateAt(clock.now(), family.timezone)
       const period = periodOf('week', today, family.timezone)
-      const summaries = new Map(
-        (
-          await store.summaries(
-            family.children.map((child) => child.id),
-            period,
-          )
-        ).map((row) => [row.id, row]),
-      )
       const filter = { start: period.start, end: period.end, topicId: undefined, after: undefined, limit: MOST_CONVERSATIONS }
       const digests: ChildDigest[] = []
-      for (const { id, name, birth_date } of family.children) {
-        const row = summaries.get(id)
-        if (!row) continue
-        const summary = summarise(row, name, period)
+      for (const { child, summary } of await summaries(family.children, period)) {
+        const { id, name, birth_date } = child
         const talks = await store.conversations(id, filter)
         const told = talks.flatMap((talk) => talk.told.toReversed()).flatMap((key) => curriculum.passage(key) ?? [])
         digests.push({

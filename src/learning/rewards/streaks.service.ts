@@ -77,12 +77,9 @@ export function streaksService({ db, clock, live, badges }: StreaksDeps) {
       const at = new Date(clock.now())
       return db.transaction(async (tx) => {
         await holdChild(tx, child.id)
-        const [row] = await tx.$queryRawUnsafe<{ freezes: number; streak_dates: StreakDates }[]>(
-          `SELECT l.freezes, ${streakDates('l.child_id')} AS streak_dates FROM learners l WHERE l.child_id = $1::uuid FOR UPDATE`,
-          child.id,
-        )
+        const [row] = await tx.$queryRaw<{ freezes: number }[]>`SELECT freezes FROM learners WHERE child_id = ${child.id}::uuid FOR UPDATE`
         if (!row) throw new AppError('CHILD_ACCESS_DENIED')
-        // Read again under the lock: a statement sees the ledger as it was when it began to wait.
+        // A statement of its own, under the lock: the one that waited sees the ledger as it was when it began to wait.
         const [locked] = await tx.$queryRawUnsafe<{ streak_dates: StreakDates }[]>(`SELECT ${streakDates('$1::uuid')} AS streak_dates`, child.id)
         const days = streakDaysOf((locked as { streak_dates: StreakDates }).streak_dates)
         if ((await tx.freezeEntry.count({ where: { childId: child.id, operationId } })) > 0) return stateOf(child.today, days, row.freezes)
