@@ -72,7 +72,7 @@ if (!process.argv.includes('--client')) {
         path.join(root, 'src/tsconfig.build.json'),
       )
       cpSync(path.join(root, 'src/learning/content'), path.join(dist, 'learning/content'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
-      const { readSources } = await import(pathToFileURL(path.join(dist, 'learning/curriculum/curriculum.js')).href)
+      const { readSources } = await import(pathToFileURL(path.join(dist, 'learning/curriculum/sources.js')).href)
       writeFileSync(path.join(dist, 'learning/content/curriculum.json'), JSON.stringify(readSources()))
       cpSync(path.join(root, 'prisma/migrations'), path.join(dist, 'migrations'), { recursive: true })
       mkdirSync(path.join(dist, 'assets'), { recursive: true })

@@ -2,26 +2,44 @@ import { describe, expect, it } from 'vitest'
 import { AGE_GROUPS } from '../../src/family/age-groups.ts'
 import { SENTENCE_LIMITS, sentenceLengths, sentencesOf, wordsOf } from '../../src/learning/content/readability.ts'
 import type { Topic } from '../../src/learning/curriculum/curriculum.ts'
-import { curriculum, topicNamed, VOICES } from '../helpers/curriculum.ts'
+import { curriculum, VOICES } from '../helpers/curriculum.ts'
 import { LIMITS, tooHard } from '../helpers/readability.ts'
 
 const ALL = VOICES.flatMap(({ topic, ageGroup }) => curriculum.passagesOf(topic, ageGroup))
 const depthsOf = (topic: Topic, ageGroup: (typeof AGE_GROUPS)[number]) => new Set(curriculum.passagesOf(topic, ageGroup).map((passage) => passage.depth))
 
 describe('passages', () => {
-  it.each(['space', 'animals'])('of %s are 12 of the path and 10 answers at least, at every depth, in each voice', (slug) => {
-    const topic = topicNamed(slug)
-    for (const ageGroup of AGE_GROUPS) {
+  it('are over 1,600, 12 of the path and 10 answers at least in each voice of each topic, at every depth', () => {
+    expect(ALL.length).toBeGreaterThan(1_600)
+    for (const { topic, ageGroup } of VOICES) {
       const passages = curriculum.passagesOf(topic, ageGroup)
-      expect(passages.filter((passage) => passage.kind === 'path').length, ageGroup).toBeGreaterThanOrEqual(12)
-      expect(passages.filter((passage) => passage.kind === 'answer').length, ageGroup).toBeGreaterThanOrEqual(10)
-      expect([...depthsOf(topic, ageGroup)].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+      const where = `${topic.slug}/${ageGroup}`
+      expect(passages.filter((passage) => passage.kind === 'path').length, where).toBeGreaterThanOrEqual(12)
+      expect(passages.filter((passage) => passage.kind === 'answer').length, where).toBeGreaterThanOrEqual(10)
+      expect(
+        [...depthsOf(topic, ageGroup)].toSorted((a, b) => a - b),
+        where,
+      ).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     }
   })
 
-  it('of every topic reach depth 3 at least, in each voice', () => {
-    const shallow = VOICES.filter(({ topic, ageGroup }) => ![1, 2, 3].every((depth) => depthsOf(topic, ageGroup).has(depth)))
-    expect(shallow.map(({ topic, ageGroup }) => `${topic.slug}/${ageGroup}`)).toEqual([])
+  it('cross every strong connection, from both sides, in each voice, and lead on into the topic across', () => {
+    for (const { from, to } of curriculum.connections.filter((connection) => connection.strength === 'strong')) {
+      for (const ageGroup of AGE_GROUPS) {
+        for (const [here, there] of [
+          [from, to],
+          [to, from],
+        ] as const) {
+          const crossings = curriculum.passagesOf(here, ageGroup).filter((passage) => passage.across === there)
+          expect(crossings.length, `${here.slug} to ${there.slug}, ${ageGroup}`).toBeGreaterThanOrEqual(1)
+          for (const crossing of crossings)
+            expect(
+              crossing.leadsTo.map((key) => curriculum.passage(key)?.topic),
+              crossing.key,
+            ).toContain(there)
+        }
+      }
+    }
   })
 
   it('lead to at least three others of the same voice, which all exist', () => {

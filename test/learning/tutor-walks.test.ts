@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { isAccessible, type MapState } from '../../src/learning/constellation/topic-map.ts'
-import type { Topic } from '../../src/learning/curriculum/curriculum.ts'
+import type { Passage, Topic } from '../../src/learning/curriculum/curriculum.ts'
 import type { TutorChoice } from '../../src/learning/tutor/tutor-model.ts'
-import { curriculum, everythingOpen, mapThatOpens, VOICES } from '../helpers/curriculum.ts'
+import { curriculum, everythingOpen, mapThatOpens, topicNamed, VOICES } from '../helpers/curriculum.ts'
 import { listenTo, seededRandom, turnIn, tutor, walk } from '../helpers/tutor-talk.ts'
 
 const TURNS = 25
+const CROSSINGS = VOICES.flatMap(({ topic, ageGroup }) => curriculum.passagesOf(topic, ageGroup).filter((passage) => passage.kind === 'crossing'))
 const topicOf = (choice: TutorChoice): Topic | undefined => curriculum.passage(choice.passage)?.topic
 
 /** Three ways on, all different, none told, none locked or restricted. */
@@ -81,21 +82,52 @@ describe('a walk with the tutor', () => {
     },
   )
 
-  it('stays in the topic while there is something left to tell', async () => {
+  it('goes deeper, sideways into another subtopic, and across into another topic', async () => {
     for (const { topic, ageGroup } of VOICES) {
-      const say = (offered: readonly TutorChoice[]) => ({ choice: offered[0] as TutorChoice })
-      const there = curriculum.passagesOf(topic, ageGroup).length
-      await walk({ topic, ageGroup, map: everythingOpen, turns: 6, say }, (reply, { told }) => {
-        const left = there - told.length - 1
-        expect(reply.choices.filter((choice) => topicOf(choice) === topic).length, `${topic.slug}/${ageGroup}`).toBe(Math.min(3, left))
+      const say = (offered: readonly TutorChoice[], turn: number) => ({ choice: offered[turn % 2] as TutorChoice })
+      await walk({ topic, ageGroup, map: everythingOpen, turns: 8, say }, (reply, { told }) => {
+        const here = reply.signals.passage as Passage
+        const [deeper, sideways, across] = reply.choices.map((choice) => curriculum.passage(choice.passage)) as [Passage, Passage, Passage]
+        const left = curriculum.passagesOf(topic, ageGroup).filter((passage) => passage !== here && passage.kind !== 'crossing' && !told.includes(passage.key))
+        expect([deeper.topic, sideways.topic], here.key).toEqual([topic, topic])
+        if (left.some((passage) => passage.depth > here.depth)) expect(deeper.depth, `${here.key} to ${deeper.key}`).toBeGreaterThan(here.depth)
+        if (left.some((passage) => passage !== deeper && passage.subtopic !== here.subtopic))
+          expect(sideways.subtopic, `${here.key} to ${sideways.key}`).not.toBe(here.subtopic)
+        const isNeighbour = topic.connections.some((connection) => connection.topic === across.topic)
+        expect(across.across !== undefined || isNeighbour, `${here.key} to ${across.key}`).toBe(true)
       })
     }
+  })
+
+  it('does not offer again what was just passed over, while a direction has something else', async () => {
+    const topic = topicNamed('space')
+    const say = (offered: readonly TutorChoice[]) => ({ choice: offered[0] as TutorChoice })
+    let before: readonly string[] = []
+    await walk({ topic, ageGroup: 'curious_explorers', map: everythingOpen, turns: 6, say }, (reply) => {
+      const offered = reply.choices.map((choice) => choice.passage)
+      expect(offered.filter((key) => before.includes(key))).toEqual([])
+      before = offered
+    })
+  })
+
+  it.each(CROSSINGS.map((passage) => ({ passage, name: passage.key })))('is offered $name only while both topics are open', async ({ passage }) => {
+    const { topic, ageGroup, across } = passage as Passage & { across: Topic }
+    const told = curriculum
+      .passagesOf(topic, ageGroup)
+      .filter((other) => other !== passage && other.kind !== 'path')
+      .map((other) => other.key)
+    const [last] = curriculum.passagesOf(topic, ageGroup)
+    const tap = { choice: { text: last?.ask ?? '', icon: last?.icon ?? '', passage: last?.key ?? '' } }
+    const offered = async (map: MapState) => (await listenTo(tutor, turnIn(topic, ageGroup, tap, { told, map }))).choices.map((choice) => choice.passage)
+    expect(await offered(everythingOpen)).toContain(passage.key)
+    expect(await offered({ ...everythingOpen, restricted: new Set([across.id]) })).not.toContain(passage.key)
+    if (!isAccessible(across, mapThatOpens(topic))) expect(await offered(mapThatOpens(topic))).not.toContain(passage.key)
   })
 
   it('offers fewer than three ways on only when a parent has left nothing else to tell', async () => {
     for (const { topic, ageGroup } of VOICES.filter((voice) => voice.topic.prerequisites.length === 0)) {
       const map: MapState = { progress: new Map(), restricted: new Set(curriculum.topics.filter((other) => other !== topic).map((other) => other.id)) }
-      const passages = curriculum.passagesOf(topic, ageGroup)
+      const passages = curriculum.passagesOf(topic, ageGroup).filter((passage) => passage.kind !== 'crossing')
       const say = (offered: readonly TutorChoice[]) => ({ choice: offered.at(-1) as TutorChoice })
       const told = await walk({ topic, ageGroup, map, turns: passages.length, say }, (reply, { told: before }) => {
         expect(reply.choices).toHaveLength(Math.min(3, passages.length - before.length - 1))

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AGE_GROUPS } from '../../src/family/age-groups.ts'
-import { readSources } from '../../src/learning/curriculum/curriculum.ts'
+import { readSources } from '../../src/learning/curriculum/sources.ts'
 import { builtinTutor } from '../../src/learning/tutor/builtin.ts'
 import { HOUR } from '../../src/platform/clock.ts'
 import { anyAgeGroup, anyMap, anySlug, curriculum, everythingOpen, mapOf, topicNamed, VOICES } from '../helpers/curriculum.ts'

@@ -1,59 +1,30 @@
-import { LineCounter, parseDocument } from 'yaml'
-import type { z } from 'zod'
-import { AGE_GROUPS, type AgeGroup, type PassageSource, type TopicFile, type TopicMap } from './curriculum.schema.ts'
-import { SENTENCE_LIMITS, sentenceLengths, sentencesOf } from './readability.ts'
+import { AGE_GROUPS, type AgeGroup, MAX_DEPTH, type PassageSource, type SparkFile, type TopicFile, type TopicMap } from './curriculum.schema.ts'
+import { GRADE_LIMITS, gradeLevel, SENTENCE_LIMITS, sentenceLengths, sentencesOf, wordsOf } from './readability.ts'
+import type { ContentFault, SourceFile } from './source-file.ts'
+import type { Vocabulary } from './vocabulary.ts'
 
-/** Something an author must mend, with the line to look at. */
-export interface ContentFault {
-  readonly file: string
-  readonly line: number
-  readonly message: string
+/** Passages that a topic has at least in each voice: with them 21 taps do not repeat and three choices are left. */
+export const LEAST_PASSAGES = { path: 14, answer: 10 } as const
+const LEAST_QUESTIONS = 4
+const LEAST_KNOWN_WORDS = 0.9
+
+type Report = (path: readonly PropertyKey[], message: string) => void
+
+/** What the files are checked against. */
+export interface ContentRules {
+  readonly map: TopicMap
+  /** Names of the icons that clients draw. */
+  readonly icons: ReadonlySet<string>
+  readonly vocabulary: Vocabulary
 }
 
-/** A parsed YAML file that can still say on which line each value stands. */
-export interface SourceFile {
-  readonly file: string
-  readonly value: unknown
-  readonly lineOf: (path: readonly PropertyKey[]) => number
-  readonly faults: readonly ContentFault[]
-}
-
-/** Parses YAML and keeps positions. Syntax errors become faults; it does not throw. */
-export function readSource(file: string, text: string): SourceFile {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const lineOf = (path: readonly PropertyKey[]): number => {
-    for (let length = path.length; length >= 0; length -= 1) {
-      const node = document.getIn(path.slice(0, length), true) as { range?: [number, number, number] } | undefined
-      if (node?.range) return lines.linePos(node.range[0]).line
-    }
-    return 1
-  }
-  const faults = document.errors.map((error) => ({ file, line: lines.linePos(error.pos[0]).line, message: error.message }))
-  return { file, value: document.errors.length > 0 ? undefined : document.toJS(), lineOf, faults }
-}
-
-/** Checks a source against its schema; one fault per issue. */
-export function checkShape<S extends z.ZodType>(source: SourceFile, schema: S): { value?: z.infer<S>; faults: ContentFault[] } {
-  if (source.faults.length > 0) return { faults: [...source.faults] }
-  const parsed = schema.safeParse(source.value)
-  if (parsed.success) return { value: parsed.data, faults: [] }
-  return {
-    faults: parsed.error.issues.map((issue) => ({
-      file: source.file,
-      line: source.lineOf(issue.path),
-      message: `${issue.path.join('.')}: ${issue.message}`,
-    })),
-  }
-}
-
-/** Faults of one topic file that the schema cannot see: links, repetition, reach and readability. */
-export function topicFaults(source: SourceFile, topic: TopicFile, map: TopicMap, slug: string): ContentFault[] {
+/** Faults of one topic file that the schema cannot see: links, repetition, reach, icons, words and readability. */
+export function topicFaults(source: SourceFile, topic: TopicFile, rules: ContentRules, slug: string): ContentFault[] {
   const faults: ContentFault[] = []
-  const report = (path: readonly PropertyKey[], message: string) => faults.push({ file: source.file, line: source.lineOf(path), message })
-  const mapped = map.topics.find((candidate) => candidate.slug === topic.topic)
+  const report: Report = (path, message) => faults.push({ file: source.file, line: source.lineOf(path), message })
+  const mapped = rules.map.topics.find((candidate) => candidate.slug === topic.topic)
   if (!mapped || topic.topic !== slug) report(['topic'], `topic "${topic.topic}" must be the file's name and stand in map.yaml`)
-  const subtopics = new Set(mapped?.subtopics.map((subtopic) => subtopic.slug))
+  const saidInTopic = wordsSaid(topic, rules.vocabulary)
 
   for (const ageGroup of AGE_GROUPS) {
     const voice = topic.voices[ageGroup]
@@ -63,40 +34,33 @@ export function topicFaults(source: SourceFile, topic: TopicFile, map: TopicMap,
       if (byId.has(passage.id)) report(at('passages', index, 'id'), `id "${passage.id}" stands twice in ${ageGroup}`)
       byId.set(passage.id, passage)
     })
-    voice.opening.leads_to.forEach((id, index) => {
-      if (!byId.has(id)) report(at('opening', 'leads_to', index), `the opening leads to "${id}", which does not exist`)
-    })
-    const asks = new Map<string, string>()
-    const sentences = new Map<string, string>()
+    const names = namesIn(voice.passages.flatMap((passage) => [passage.text, passage.ask]))
+    const firstSaid = { asks: new Map<string, string>(), sentences: new Map<string, string>() }
     voice.passages.forEach((passage, index) => {
-      const where = (field: string) => at('passages', index, field)
-      if (!subtopics.has(passage.subtopic)) report(where('subtopic'), `unknown subtopic "${passage.subtopic}"`)
-      const asked = asks.get(passage.ask.toLowerCase())
-      if (asked) report(where('ask'), `"${passage.ask}" is asked by "${asked}" too`)
-      asks.set(passage.ask.toLowerCase(), passage.id)
-      if (new Set(passage.leads_to).size !== passage.leads_to.length) report(where('leads_to'), 'a choice stands twice')
-      for (const target of passage.leads_to) {
-        if (target === passage.id) report(where('leads_to'), 'a passage cannot lead to itself')
-        const [other] = target.split('/')
-        if (target.includes('/') && !map.topics.some((candidate) => candidate.slug === other))
-          report(where('leads_to'), `leads to "${target}", whose topic does not exist`)
-        if (!target.includes('/') && !byId.has(target)) report(where('leads_to'), `leads to "${target}", which does not exist`)
-      }
-      for (const sentence of sentencesOf(passage.text).map((part) => part.trim().toLowerCase())) {
-        const said = sentences.get(sentence)
-        if (said && said !== passage.id && sentence.length > 25) report(where('text'), `repeats a sentence of "${said}": ${sentence}`)
-        sentences.set(sentence, passage.id)
-      }
-      for (const fault of readabilityFaults(passage.text, ageGroup)) report(where('text'), `${passage.id}: ${fault}`)
+      const reportHere: Report = (path, message) => report(at('passages', index, ...path), `${passage.id}: ${message}`)
+      if (mapped && !mapped.subtopics.some((subtopic) => subtopic.slug === passage.subtopic)) reportHere(['subtopic'], `unknown subtopic "${passage.subtopic}"`)
+      if (!rules.icons.has(passage.icon)) reportHere(['icon'], `icon "${passage.icon}" is not in icons.yaml`)
+      if (passage.questions.length < LEAST_QUESTIONS) reportHere(['questions'], `${passage.questions.length} questions, at least ${LEAST_QUESTIONS}`)
+      reportRepetition(passage, firstSaid, reportHere)
+      reportLinks(passage, byId, topic.topic, rules.map, reportHere)
+      reportKeywords(passage, saidInTopic, rules.vocabulary, reportHere)
+      for (const fault of readabilityFaults(passage.text, ageGroup)) reportHere(['text'], fault)
+      if (ageGroup === 'wonder_cubs') for (const fault of wordFaults(passage.text, passage.new_words, rules.vocabulary, names)) reportHere(['text'], fault)
+      else if (passage.new_words.length > 0) reportHere(['new_words'], 'only the youngest have new words explained')
+    })
+    for (const fault of crossingsMissing(topic.topic, voice.passages, rules.map)) report(at('passages'), `${ageGroup}: ${fault}`)
+    for (const fault of countFaults(voice.passages)) report(at('passages'), `${ageGroup}: ${fault}`)
+    const grade = gradeLevel(voice.passages.map((passage) => passage.text).join(' '))
+    if (grade > GRADE_LIMITS[ageGroup]) report(at('passages'), `${ageGroup}: Flesch-Kincaid grade ${grade.toFixed(1)}, at most ${GRADE_LIMITS[ageGroup]}`)
+
+    voice.opening.leads_to.forEach((id, index) => {
+      const passage = byId.get(id)
+      if (!passage) report(at('opening', 'leads_to', index), `the opening leads to "${id}", which does not exist`)
+      else if (passage.depth !== 1) report(at('opening', 'leads_to', index), `the opening leads to "${id}", which is not of depth 1`)
     })
     for (const id of unreachable(voice.opening.leads_to, byId)) {
-      report(
-        at(
-          'passages',
-          voice.passages.findIndex((passage) => passage.id === id),
-        ),
-        `"${id}" cannot be reached from the opening`,
-      )
+      const index = voice.passages.findIndex((passage) => passage.id === id)
+      report(at('passages', index), `"${id}" cannot be reached from the opening`)
     }
     for (const field of ['first', 'again'] as const) {
       for (const fault of readabilityFaults(voice.opening[field], ageGroup)) report(at('opening', field), fault)
@@ -104,6 +68,79 @@ export function topicFaults(source: SourceFile, topic: TopicFile, map: TopicMap,
     }
   }
   return faults
+}
+
+function reportRepetition({ id, ask, text }: PassageSource, first: Readonly<Record<'asks' | 'sentences', Map<string, string>>>, report: Report): void {
+  const asked = first.asks.get(ask.toLowerCase())
+  if (asked) report(['ask'], `"${ask}" is asked by "${asked}" too`)
+  first.asks.set(ask.toLowerCase(), id)
+  for (const sentence of sentencesOf(text).map((part) => part.trim().toLowerCase())) {
+    const said = first.sentences.get(sentence)
+    if (said && said !== id) report(['text'], `repeats a sentence of "${said}": ${sentence}`)
+    first.sentences.set(sentence, id)
+  }
+}
+
+function reportLinks(passage: PassageSource, byId: ReadonlyMap<string, PassageSource>, slug: string, map: TopicMap, report: Report): void {
+  if (new Set(passage.leads_to).size !== passage.leads_to.length) report(['leads_to'], 'a choice stands twice')
+  const neighbours = new Set(neighboursOf(slug, map).map((neighbour) => neighbour.slug))
+  for (const target of passage.leads_to) {
+    if (target === passage.id) report(['leads_to'], 'a passage cannot lead to itself')
+    const [other] = target.split('/') as [string]
+    if (target.includes('/') && !neighbours.has(other)) report(['leads_to'], `leads to "${target}", whose topic is not connected`)
+    if (!target.includes('/') && !byId.has(target)) report(['leads_to'], `leads to "${target}", which does not exist`)
+  }
+  const near = passage.leads_to.map((id) => byId.get(id)).filter((other) => other !== undefined)
+  if (near.length < 2) report(['leads_to'], 'leads to fewer than two passages of the topic')
+  if (passage.depth < MAX_DEPTH && !near.some((other) => other.depth > passage.depth)) report(['leads_to'], 'leads nowhere deeper')
+  if (!near.some((other) => other.subtopic !== passage.subtopic)) report(['leads_to'], 'leads to no other subtopic')
+  if (passage.across === undefined) return
+  if (!neighbours.has(passage.across)) report(['across'], `"${passage.across}" is not connected with ${slug}`)
+  if (!passage.leads_to.some((target) => target.startsWith(`${passage.across}/`))) report(['leads_to'], `leads to no passage of ${passage.across}`)
+}
+
+function neighboursOf(slug: string, map: TopicMap): { readonly slug: string; readonly strength: 'strong' | 'weak' }[] {
+  return map.connections.flatMap(({ between: [a, b], strength }) => (a === slug ? [{ slug: b, strength }] : b === slug ? [{ slug: a, strength }] : []))
+}
+
+function crossingsMissing(slug: string, passages: readonly PassageSource[], map: TopicMap): string[] {
+  const crossed = new Set(passages.map((passage) => passage.across))
+  return neighboursOf(slug, map)
+    .filter((neighbour) => neighbour.strength === 'strong' && !crossed.has(neighbour.slug))
+    .map((neighbour) => `no crossing into ${neighbour.slug}`)
+}
+
+function countFaults(passages: readonly PassageSource[]): string[] {
+  const faults = []
+  for (const kind of ['path', 'answer'] as const) {
+    const count = passages.filter((passage) => passage.kind === kind).length
+    if (count < LEAST_PASSAGES[kind]) faults.push(`${count} ${kind} passages, at least ${LEAST_PASSAGES[kind]}`)
+  }
+  for (let depth = 1; depth <= MAX_DEPTH; depth += 1) {
+    if (!passages.some((passage) => passage.kind === 'path' && passage.depth === depth)) faults.push(`no path passage of depth ${depth}`)
+  }
+  return faults
+}
+
+/** Stems of all words that the topic says or hears, in any voice. */
+function wordsSaid(topic: TopicFile, vocabulary: Vocabulary): ReadonlySet<string> {
+  const said = new Set<string>()
+  for (const { passages } of Object.values(topic.voices)) {
+    for (const { text, ask, about, questions } of passages) {
+      for (const word of new Set([text, ask, about, ...questions].join(' ').match(/[\p{L}\p{N}'’]+/gu)))
+        for (const stem of vocabulary.stemsOf(word)) said.add(stem)
+    }
+  }
+  return said
+}
+
+function reportKeywords({ keywords }: PassageSource, said: ReadonlySet<string>, vocabulary: Vocabulary, report: Report): void {
+  keywords.forEach((keyword, index) => {
+    for (const word of wordsOf(keyword)) {
+      if (!vocabulary.isEnglish(word) && ![...vocabulary.stemsOf(word)].some((stem) => said.has(stem)))
+        report(['keywords', index], `keyword "${word}" is no English word and stands in no text or question of the topic`)
+    }
+  })
 }
 
 function readabilityFaults(text: string, ageGroup: AgeGroup): string[] {
@@ -115,6 +152,29 @@ function readabilityFaults(text: string, ageGroup: AgeGroup): string[] {
   const longest = Math.max(...lengths)
   if (longest > limits.longest) faults.push(`a sentence of ${longest} words, at most ${limits.longest} for ${ageGroup}`)
   return faults
+}
+
+/** For the youngest: nearly all words are known, and every other one is explained on the spot. Names of people and places are no new words. */
+function wordFaults(text: string, newWords: PassageSource['new_words'], vocabulary: Vocabulary, names: ReadonlySet<string>): string[] {
+  const words = wordsOf(text).filter((word) => !names.has(word))
+  const unknown = words.filter((word) => !vocabulary.knows(word))
+  const explained = new Set(newWords.flatMap(({ word }) => wordsOf(word)).flatMap((word) => [...vocabulary.stemsOf(word)]))
+  const isExplained = (word: string) => [...vocabulary.stemsOf(word)].some((stem) => explained.has(stem))
+  const left = [...new Set(unknown.filter((word) => !isExplained(word)))]
+  const faults = []
+  if (left.length > 0) faults.push(`new to a child of four to six and not in new_words: ${left.join(', ')}`)
+  if (unknown.length > words.length * (1 - LEAST_KNOWN_WORDS)) faults.push(`${unknown.length} of ${words.length} words are new, at most one in ten`)
+  for (const { word, meaning } of newWords) {
+    if (!text.includes(meaning)) faults.push(`the meaning of "${word}" does not stand in the text: ${meaning}`)
+    if (!text.toLowerCase().includes(word.toLowerCase())) faults.push(`the new word "${word}" does not stand in the text`)
+  }
+  return faults
+}
+
+/** Names of people and places: words that stand capitalised within a sentence somewhere. */
+function namesIn(texts: readonly string[]): ReadonlySet<string> {
+  const withinSentences = texts.flatMap(sentencesOf).flatMap((sentence) => wordsOf(sentence).slice(1))
+  return new Set(withinSentences.filter((word) => /^\p{Lu}/u.test(word)))
 }
 
 function unreachable(start: readonly string[], byId: ReadonlyMap<string, PassageSource>): string[] {
@@ -143,9 +203,32 @@ export function crossingFaults(files: readonly { readonly source: SourceFile; re
           .map((target) => ({
             file: source.file,
             line: source.lineOf(['voices', ageGroup, 'passages', index, 'leads_to']),
-            message: `leads to "${target}", which does not exist`,
+            message: `${passage.id}: leads to "${target}", which does not exist`,
           })),
       ),
     ),
   )
+}
+
+/** Faults of the questions of the day: icons, readability, and for the youngest their words. */
+export function sparkFaults(source: SourceFile, sparks: SparkFile, { icons, vocabulary }: Pick<ContentRules, 'icons' | 'vocabulary'>): ContentFault[] {
+  const faults: ContentFault[] = []
+  for (const ageGroup of AGE_GROUPS) {
+    const names = namesIn(sparks[ageGroup].flatMap((spark) => [spark.question, spark.reply, ...spark.hints]))
+    sparks[ageGroup].forEach((spark, index) => {
+      const report: Report = (path, message) =>
+        faults.push({ file: source.file, line: source.lineOf([ageGroup, index, ...path]), message: `${spark.id}: ${message}` })
+      if (!icons.has(spark.icon)) report(['icon'], `icon "${spark.icon}" is not in icons.yaml`)
+      const texts: [string, string][] = [
+        ['question', spark.question],
+        ['reply', spark.reply],
+        ['hints', spark.hints.join(' ')],
+      ]
+      for (const [field, text] of texts) {
+        for (const fault of readabilityFaults(text, ageGroup)) report([field], fault)
+        if (ageGroup === 'wonder_cubs') for (const fault of wordFaults(text, [], vocabulary, names)) report([field], fault)
+      }
+    })
+  }
+  return faults
 }

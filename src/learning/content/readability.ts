@@ -1,3 +1,5 @@
+import { fleschKincaid } from 'flesch-kincaid'
+import { syllable } from 'syllable'
 import type { AgeGroup } from './curriculum.schema.ts'
 
 /** Words per sentence a child of the age group reads with ease: on average, and at the very most. */
@@ -27,19 +29,12 @@ export function sentenceLengths(text: string): number[] {
     .filter((length) => length > 0)
 }
 
-/** Syllables by counting vowel groups, less a silent final e: the usual estimate behind Flesch-Kincaid. */
-function syllablesOf(word: string): number {
-  const bare = word.toLowerCase().replace(/[^a-z]/g, '')
-  if (bare.length <= 3) return 1
-  const groups = bare.replace(/(?:[^laeiouy]es|[^td]ed|[^laeiouy]e)$/, '').match(/[aeiouy]+/g)
-  return Math.max(1, groups?.length ?? 1)
-}
+/** The highest Flesch-Kincaid grade that the texts of a topic may have together, per age group. */
+export const GRADE_LIMITS: Readonly<Record<AgeGroup, number>> = { wonder_cubs: 3, curious_explorers: 5, mind_masters: 7 }
 
-/** Flesch-Kincaid grade level: 0.39 x words/sentences + 11.8 x syllables/words - 15.59 (Kincaid et al., 1975). */
+/** Flesch-Kincaid grade level (Kincaid et al., 1975); 0 for a text without words. */
 export function gradeLevel(text: string): number {
   const words = wordsOf(text)
-  const sentences = sentenceLengths(text).length
-  if (words.length === 0 || sentences === 0) return 0
-  const syllables = words.reduce((sum, word) => sum + syllablesOf(word), 0)
-  return 0.39 * (words.length / sentences) + 11.8 * (syllables / words.length) - 15.59
+  const counts = { sentence: sentenceLengths(text).length, word: words.length, syllable: words.reduce((sum, word) => sum + syllable(word), 0) }
+  return counts.word === 0 ? 0 : fleschKincaid(counts)
 }

@@ -5,7 +5,7 @@ import { AppError } from '../../platform/http/errors.ts'
 import { newId } from '../../platform/ids.ts'
 import { mapStateOf } from '../constellation/map-state.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
-import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
+import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import type { LiveEvents } from '../gateway/live-events.ts'
 import { evidenceOf } from '../progress/growth.ts'
 import { bookingsFor, TIME_MESSAGES, timeRefusal, timeSince } from '../progress/time-budget.ts'
@@ -155,8 +155,9 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
     const { passage, onTopic, answersSpark, model } = reply.signals
     const points = conversation.points + pointsOf(!isOwnWords ? 'choice' : onTopic ? 'on_topic_question' : 'off_topic')
     const depth = depthOf(points)
-    const crossed =
-      passage && passage.topic !== topic && isUnlocked(passage.topic, map) ? [{ id: passage.topic.id, depth: 0, newFrom: newFrom(passage.topic.id) }] : []
+    const crossed = topicsTouched(passage, topic)
+      .filter((other) => isUnlocked(other, map))
+      .map((other) => ({ id: other.id, depth: 0, newFrom: newFrom(other.id) }))
     const now = clock.now()
     const replyId = newId()
     const earned = await store.finish(
@@ -174,7 +175,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         told: [...conversation.told, ...(passage ? [passage.key] : []), ...(answersSpark ? [SPARK_ANSWERED] : [])],
         topics: [{ id: topic.id, depth, newFrom: newFrom(topic.id) }, ...crossed],
         day: child.today,
-        evidence: onTopic ? evidenceOf(begun.content, isOwnWords, passage !== undefined && passage.topic !== topic) : [],
+        evidence: onTopic ? evidenceOf(begun.content, isOwnWords, topicsTouched(passage, topic).length > 0) : [],
         badges: [
           ...milestonesPassed(streak).map((days) => ({ id: streakBadgeId(days), turns: 0 })),
           ...depthBadges(topic, conversation.depth, depth).map((id) => ({ id, turns: 0 })),
@@ -237,6 +238,12 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
   }
 }
 export type TurnsService = ReturnType<typeof turnsService>
+
+/** The topics a passage speaks of besides the one of the talk. */
+function topicsTouched(passage: Passage | undefined, topic: Topic): Topic[] {
+  const touched = passage ? [passage.topic, ...(passage.across ? [passage.across] : [])] : []
+  return touched.filter((other) => other !== topic)
+}
 
 interface TutorReply {
   readonly text: string

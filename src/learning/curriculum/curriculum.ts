@@ -1,9 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { z } from 'zod'
 import { AGE_GROUPS, type AgeGroup } from '../../family/age-groups.ts'
-import { checkShape, readSource } from '../content/content-faults.ts'
-import { type MapTopic, SparkFile, type SparkSource, TopicFile, TopicMap } from '../content/curriculum.schema.ts'
+import type { MapTopic, Phrases, SparkSource, Synonyms } from '../content/curriculum.schema.ts'
 import { sentencesOf } from '../content/readability.ts'
+import { readSources, type Sources } from './sources.ts'
 
 export interface Connection {
   readonly from: Topic
@@ -22,7 +20,9 @@ export interface Passage {
   readonly key: string
   readonly topic: Topic
   readonly ageGroup: AgeGroup
-  readonly kind: 'path' | 'answer'
+  readonly kind: 'path' | 'answer' | 'crossing'
+  /** The connected topic that a crossing shows. */
+  readonly across: Topic | undefined
   readonly depth: number
   readonly subtopic: string
   readonly ask: string
@@ -54,20 +54,14 @@ export interface Spark extends Pick<SparkSource, 'type' | 'icon' | 'question' | 
   readonly leadsTo: readonly string[]
 }
 
-const Lines = z.array(z.string().min(1)).min(1)
-const Phrases = z.strictObject(
-  Object.fromEntries(
-    ['spark', 'unknown', 'told', 'empty'].map((name) => [name, z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })]),
-  ) as Record<'spark' | 'unknown' | 'told' | 'empty', z.ZodObject<Record<AgeGroup, typeof Lines>>>,
-)
-export type Phrases = z.infer<typeof Phrases>
-
 /** The content, checked and linked: nothing in it refers to something that does not exist. */
 export interface Curriculum {
   /** In the order of the map. */
   readonly topics: readonly Topic[]
   readonly connections: readonly Connection[]
   readonly phrases: Phrases
+  /** Sets of words that mean the same to a child. */
+  readonly synonyms: Synonyms
   topic(id: string): Topic | undefined
   passage(key: string): Passage | undefined
   passagesOf(topic: Topic, ageGroup: AgeGroup): readonly Passage[]
@@ -79,41 +73,12 @@ export interface Curriculum {
 /** The topics in the order of the map, without those that are restricted. */
 export const topicsOf = (curriculum: Curriculum, restricted: ReadonlySet<string>): Topic[] => curriculum.topics.filter((topic) => !restricted.has(topic.id))
 
-/** Sources as read: from the YAML files or from the one file that the build made of them. */
-interface Sources {
-  readonly map: TopicMap
-  readonly phrases: Phrases
-  readonly sparks: SparkFile
-  readonly topics: readonly TopicFile[]
-}
-
-const CONTENT = new URL('../content/', import.meta.url)
-
 /** Loads and links the curriculum. Throws one Error that lists every fault with file and line. */
 export function loadCurriculum(): Curriculum {
   return linkCurriculum(readSources())
 }
 
-/** The sources, checked; from the build's one file where there is one. Throws one Error that lists every fault. */
-export function readSources(): Sources {
-  const built = new URL('curriculum.json', CONTENT)
-  if (existsSync(built)) return JSON.parse(readFileSync(built, 'utf8')) as Sources
-  const faults: string[] = []
-  const read = <S extends z.ZodType>(name: string, schema: S): z.infer<S> | undefined => {
-    const checked = checkShape(readSource(name, readFileSync(new URL(name, CONTENT), 'utf8')), schema)
-    faults.push(...checked.faults.map((fault) => `${fault.file}:${fault.line} ${fault.message}`))
-    return checked.value
-  }
-  const map = read('map.yaml', TopicMap)
-  const phrases = read('phrases.yaml', Phrases)
-  const sparks = read('sparks.yaml', SparkFile)
-  const files = readdirSync(new URL('topics/', CONTENT)).filter((name) => name.endsWith('.yaml'))
-  const topics = files.map((name) => read(`topics/${name}`, TopicFile)).filter((topic) => topic !== undefined)
-  if (!map || !phrases || !sparks || faults.length > 0) throw new Error(`The content has faults:\n${faults.join('\n')}`)
-  return { map, phrases, sparks, topics }
-}
-
-function linkCurriculum({ map, phrases, sparks: sparkFile, topics: files }: Sources): Curriculum {
+function linkCurriculum({ map, phrases, synonyms, sparks: sparkFile, topics: files }: Sources): Curriculum {
   const topics = map.topics.map((topic) => ({ ...topic, prerequisites: [], connections: [] }) as Topic)
   const bySlug = new Map(topics.map((topic) => [topic.slug, topic]))
   const byId = new Map(topics.map((topic) => [topic.id, topic]))
@@ -148,8 +113,9 @@ function linkCurriculum({ map, phrases, sparks: sparkFile, topics: files }: Sour
       const keyOf = (id: string) => (id.includes('/') ? id.replace('/', `/${ageGroup}/`) : `${topic.slug}/${ageGroup}/${id}`)
       openings.set(`${topic.slug}/${ageGroup}`, { first: voice.opening.first, again: voice.opening.again, leadsTo: voice.opening.leads_to.map(keyOf) })
       const list = voice.passages.map(
-        ({ id, text, leads_to, ...passage }): Passage => ({
+        ({ id, text, leads_to, across, new_words: _explained, ...passage }): Passage => ({
           ...passage,
+          across: across === undefined ? undefined : requireTopic(across, `the crossing ${id} of ${topic.slug}`),
           key: keyOf(id),
           topic,
           ageGroup,
@@ -173,6 +139,7 @@ function linkCurriculum({ map, phrases, sparks: sparkFile, topics: files }: Sour
     topics,
     connections,
     phrases,
+    synonyms,
     topic: (id) => byId.get(id),
     passage: (key) => passages.get(key),
     passagesOf: (topic, ageGroup) => lists.get(`${topic.slug}/${ageGroup}`) ?? [],

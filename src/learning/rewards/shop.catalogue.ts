@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FREE_AVATARS } from '../../family/children.service.ts'
-import { checkShape, readSource } from '../content/content-faults.ts'
+import { checkShape, readSource } from '../content/source-file.ts'
 
 export const ITEM_CATEGORIES = ['avatar', 'theme', 'companion', 'streak_freeze'] as const
 

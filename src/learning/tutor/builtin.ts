@@ -1,7 +1,8 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { AGE_GROUPS } from '../../family/age-groups.ts'
+import type { Phrases } from '../content/curriculum.schema.ts'
 import { sentencesOf } from '../content/readability.ts'
-import type { Curriculum, Passage, Phrases } from '../curriculum/curriculum.ts'
+import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import { nextChoices } from './choices.ts'
 import type { Retrieval } from './retrieval.ts'
 import type { Greeting, TutorChoice, TutorModel, TutorTurn } from './tutor-model.ts'
@@ -51,7 +52,8 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
   /** A choice names its passage; where an update of the content or the parent has since taken it away, its words are looked up. */
   function answerToChoice(choice: TutorChoice, turn: TutorTurn): Answer {
     const passage = curriculum.passage(choice.passage)
-    return passage && !turn.map.restricted.has(passage.topic.id) ? tell(passage, true) : answerTo(choice.text, turn)
+    const isRestricted = (topic: Topic | undefined) => topic !== undefined && turn.map.restricted.has(topic.id)
+    return passage && !isRestricted(passage.topic) && !isRestricted(passage.across) ? tell(passage, true) : answerTo(choice.text, turn)
   }
 
   function choicesAfter(turn: TutorTurn, { passage, answersSpark }: Answer): TutorChoice[] {
@@ -59,7 +61,7 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
     const offered = turn.offered.map((choice) => choice.passage)
     const first = passage ? passage.leadsTo : answersSpark && turn.spark ? turn.spark.leadsTo : offered
     const told = new Set(passage ? [...turn.told, passage.key] : turn.told)
-    return nextChoices(curriculum, { ...turn, told, first, here: lastTold })
+    return nextChoices(curriculum, { ...turn, told, first, here: lastTold, offeredBefore: { keys: new Set(offered), keep: !passage } })
   }
 
   return {

@@ -1,28 +1,23 @@
 import MiniSearch from 'minisearch'
-import { stemmer } from 'stemmer'
 import type { AgeGroup } from '../../family/age-groups.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
+import { type SoundOf, type Spelling, soundsOnce, spellingOf } from './spelling.ts'
+import { type Terms, termsWith, type Word } from './terms.ts'
 
-/** Words that say how something is asked, not what about. */
-const STOP_WORDS = new Set(
-  (
-    'a an and are as at be been but by can could did do does for from get got had has have he her him his how i if in is it its just let like may me more ' +
-    'most my no not of on or our out she should so some than that the their them then there these they this those to too up us very was we were what when ' +
-    'where which who whom whose why will with would you your yes please tell about know want think really ever many much dont cant isnt im whats whys hows ok okay'
-  ).split(' '),
-)
-
-/** How far a passage must cover the question's words, weighted by how rare they are, to count as an answer. */
-const ENOUGH_COVERAGE = 0.6
-/** A word found only in the passage's text says less than one in its questions or keywords. */
-const TEXT_ONLY_WEIGHT = 0.5
-const FUZZY_WEIGHT = 0.8
+/** How much of what the child asks a passage must cover, words weighted by how rare they are, to count as an answer. */
+export const ENOUGH_COVERAGE = 0.6
 const LONGEST_QUERY_TERMS = 24
-const CANDIDATES = 40
+const CANDIDATES = 60
 
-const BOOSTS = { questions: 3, ask: 3, keywords: 2, about: 2, text: 1 }
-/** For the topic at hand, its neighbours, and the rest. */
-const DISTANCE_BOOSTS = [1.5, 1.2, 1]
+/** Where a term stands says how much it tells of the passage. */
+const FIELDS = { said: 3, text: 1 } as const
+const TEXT_ONLY_WEIGHT = 0.7
+/** What a "why" or "how many" weighs beside a word that is in one passage of ten. */
+const FRAME_WEIGHT = 0.8
+const LIGHT_WEIGHT = +0.4
+/** Parts of the rank: likeness to one written question, coverage by the passage, its full-text score; and for the topic at hand, its neighbours, the rest. */
+const WEIGHTS = { question: 1, coverage: 0.6, score: 0.3 }
+const NEARNESS = [0.4, 0.15, 0]
 
 export interface Finding {
   readonly passage: Passage
@@ -39,87 +34,94 @@ export interface Retrieval {
   search(question: string, ageGroup: AgeGroup, topic: Topic, allowed: (topic: Topic) => boolean): Finding[]
 }
 
-const wordsIn = (text: string): string[] => text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’]*/gu) ?? []
-
-const normalize = (word: string): string =>
-  word
-    .normalize('NFKD')
-    .replace(/\p{M}|['’]/gu, '')
-    .toLowerCase()
-
-function termOf(word: string): string | null {
-  const plain = normalize(word)
-  return plain.length === 0 || STOP_WORDS.has(plain) ? null : stemmer(plain)
+/** What is indexed of a passage: its terms, each once. */
+interface Fields extends Record<keyof typeof FIELDS, string> {
+  readonly id: string
 }
 
-/** The telling words of a question, stemmed, each once. */
-function termsOf(question: string): string[] {
-  const terms = wordsIn(question)
-    .map(termOf)
-    .filter((term) => term !== null)
-  return [...new Set(terms)].slice(0, LONGEST_QUERY_TERMS)
+/** A passage as the search sees it. */
+interface Entry {
+  readonly passage: Passage
+  /** Numbers of the terms and frames of each question written for it. */
+  readonly questions: readonly (readonly number[])[]
 }
 
 interface Indexed {
-  readonly index: MiniSearch<Passage>
+  readonly index: MiniSearch<Fields>
+  readonly entries: ReadonlyMap<string, Entry>
   /** Passages by the questions and choices that were written for them. */
   readonly written: ReadonlyMap<string, readonly Passage[]>
-  readonly idf: (term: string) => number
+  /** Number of a term or frame; undefined for what no passage has. */
+  readonly numberOf: (term: string) => number | undefined
+  /** What a term weighs: the more, the fewer passages have it. By its number; `unknownWeight` for what no passage has. */
+  readonly weights: Float32Array
+  readonly unknownWeight: number
+  readonly spelling: Spelling
 }
 
-/** `termOf` that works each word out once: the passages say the same few thousand words again and again. */
-function termsByWord(): (word: string) => string | null {
-  const known = new Map<string, string | null>()
-  return (word) => {
-    let term = known.get(word)
-    if (term === undefined) {
-      term = termOf(word)
-      known.set(word, term)
-    }
-    return term
+/** A term of the question: the terms of the passages it may stand for, and what it weighs. */
+interface Asked {
+  readonly meanings: readonly { readonly term: string; readonly certainty: number }[]
+  readonly weight: number
+}
+
+/** The distinct terms of some words. */
+function termsIn(words: readonly Word[]): Set<string> {
+  const terms = new Set<string>()
+  for (const { term } of words) if (term !== null) terms.add(term)
+  return terms
+}
+
+const framesIn = (words: readonly Word[]): Set<string> => new Set(words.map((word) => word.frame).filter((frame) => frame !== null))
+
+const plainText = (words: readonly Word[]): string => words.map((word) => word.plain).join(' ')
+
+function indexOf(passages: readonly Passage[], terms: Terms, soundOf: SoundOf): Indexed {
+  const numbers = new Map<string, number>()
+  const documents: number[] = []
+  const numberOf = (term: string): number => {
+    const known = numbers.get(term)
+    if (known !== undefined) return known
+    numbers.set(term, documents.length)
+    return documents.push(0) - 1
   }
-}
-
-function indexOf(passages: readonly Passage[], termFor: (word: string) => string | null): Indexed {
-  const index = new MiniSearch<Passage>({
-    idField: 'key',
-    fields: Object.keys(BOOSTS),
-    extractField: (passage, field) => {
-      if (field === 'text') return passage.sentences.join('')
-      const value = passage[field as keyof Passage]
-      return Array.isArray(value) ? value.join(' ') : String(value)
-    },
-    tokenize: wordsIn,
-    processTerm: termFor,
-  })
-  index.addAll(passages)
-  const documents = new Map<string, number>()
-  for (const passage of passages) {
-    const words = [passage.sentences.join(''), passage.ask, passage.about, ...passage.questions, ...passage.keywords].flatMap(wordsIn)
-    for (const term of new Set(words.map(termFor))) if (term !== null) documents.set(term, (documents.get(term) ?? 0) + 1)
-  }
-  return { index, written: writtenFor(passages), idf: (term) => Math.log(1 + passages.length / (1 + (documents.get(term) ?? 0))) }
-}
-
-const plainWords = (text: string): string => wordsIn(text).map(normalize).join(' ')
-
-function writtenFor(passages: readonly Passage[]): Map<string, Passage[]> {
+  const entries = new Map<string, Entry>()
   const written = new Map<string, Passage[]>()
+  const vocabulary = new Set<string>()
+  const index = new MiniSearch<Fields>({ fields: Object.keys(FIELDS), tokenize: (joined) => joined.split(' '), processTerm: (term) => term })
   for (const passage of passages) {
-    for (const words of new Set([passage.ask, ...passage.questions].map(plainWords))) written.set(words, [...(written.get(words) ?? []), passage])
+    const questions = [passage.ask, ...passage.questions].map(terms.read)
+    const topic = terms.read([passage.about, ...passage.keywords].join(' '))
+    const told = terms.read(passage.sentences.join(''))
+    for (const words of [...questions, topic, told]) for (const { plain } of words) vocabulary.add(plain)
+    for (const asked of new Set(questions.map(plainText))) written.set(asked, [...(written.get(asked) ?? []), passage])
+    const said = termsIn([...questions.flat(), ...topic])
+    const text = termsIn(told)
+    for (const term of said) documents[numberOf(term)] = (documents[numberOf(term)] as number) + 1
+    for (const term of text) if (!said.has(term)) documents[numberOf(term)] = (documents[numberOf(term)] as number) + 1
+    entries.set(passage.key, { passage, questions: questions.map((words) => Array.from([...termsIn(words), ...framesIn(words)], numberOf)) })
+    index.add({ id: passage.key, said: [...said].join(' '), text: [...text].join(' ') })
   }
-  return written
+  const rarity = (count: number) => Math.log(1 + passages.length / (1 + count))
+  const weights = new Float32Array(numbers.size)
+  for (const [term, number] of numbers)
+    weights[number] = term.startsWith('?') ? FRAME_WEIGHT : rarity(documents[number] as number) * (terms.isLight(term) ? LIGHT_WEIGHT : 1)
+  return { index, entries, written, numberOf: (term) => numbers.get(term), weights, unknownWeight: rarity(0), spelling: spellingOf(vocabulary, soundOf) }
 }
 
 /** Ranked full-text search over the passages of each age group, in memory. */
 export function passageRetrieval(curriculum: Curriculum): Retrieval {
-  const termFor = termsByWord()
+  const terms = termsWith(curriculum.synonyms)
+  const soundOf = soundsOnce()
   const indexes = new Map<AgeGroup, Indexed>()
   function indexFor(ageGroup: AgeGroup): Indexed {
     let indexed = indexes.get(ageGroup)
     if (!indexed) {
-      const passages = curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup))
-      indexed = indexOf(passages, termFor)
+      indexed = indexOf(
+        curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup)),
+        terms,
+        soundOf,
+      )
       indexes.set(ageGroup, indexed)
     }
     return indexed
@@ -127,32 +129,38 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
 
   return {
     prepare: (ageGroup) => void indexFor(ageGroup),
-    isEmpty: (question) => wordsIn(question).length === 0,
+    isEmpty: (question) => terms.read(question).length === 0,
     search(question, ageGroup, topic, allowed) {
-      const terms = termsOf(question)
-      const { index, written, idf } = indexFor(ageGroup)
+      const indexed = indexFor(ageGroup)
+      const { index, entries, written } = indexed
       const nextDoor = new Set(topic.connections.map((connection) => connection.topic.id))
       const distance = (passage: Passage) => (passage.topic === topic ? 0 : nextDoor.has(passage.topic.id) ? 1 : 2)
-      const exact = (written.get(plainWords(question)) ?? []).filter((passage) => allowed(passage.topic)).toSorted((a, b) => distance(a) - distance(b))
+      const mayTell = (passage: Passage) => allowed(passage.topic) && (!passage.across || allowed(passage.across))
+      const words = terms.read(question)
+      const exact = (written.get(plainText(words)) ?? []).filter(mayTell).toSorted((a, b) => distance(a) - distance(b))
       const found = exact.map((passage) => ({ passage, coverage: 1 }))
-      const total = terms.reduce((sum, term) => sum + idf(term), 0)
-      if (total === 0) return found
-      const results = index.search(terms.join(' '), {
-        boost: BOOSTS,
-        processTerm: (term) => term,
-        prefix: (term) => term.length >= 5,
-        fuzzy: (term) => (term.length >= 5 ? 1 : false),
-        boostDocument: (key) => {
-          const passage = curriculum.passage(key)
-          if (!passage || !allowed(passage.topic)) return 0
-          return DISTANCE_BOOSTS[distance(passage)] as number
-        },
-      })
-      const ranked = results
+      const asked = askedIn(words, terms, indexed)
+      const meant = [...new Set(asked.flatMap((term) => term.meanings.map((meaning) => meaning.term)))]
+      if (meant.length === 0) return found
+      const total = asked.reduce((sum, term) => sum + term.weight, 0)
+      const results = index
+        .search(meant.join(' '), {
+          tokenize: (query) => query.split(' '),
+          boost: FIELDS,
+          filter: (result) => mayTell((entries.get(result.id) as Entry).passage),
+        })
         .slice(0, CANDIDATES)
-        .map((result) => {
-          const covered = terms.reduce((sum, term) => sum + idf(term) * coverageOf(term, result.match), 0)
-          return { passage: curriculum.passage(result.id) as Passage, coverage: covered / total, rank: (covered / total) ** 2 * result.score }
+      const likenessOf = likenessTo(asked, framesIn(words), indexed)
+      const ranked = results
+        .map(({ id, score, match }) => {
+          const entry = entries.get(id) as Entry
+          const coverage = coverageOf(asked, match) / total
+          const rank =
+            WEIGHTS.question * likenessOf(entry) +
+            WEIGHTS.coverage * coverage +
+            WEIGHTS.score * (score / (results[0]?.score ?? 1)) +
+            (NEARNESS[distance(entry.passage)] as number)
+          return { passage: entry.passage, coverage, rank }
         })
         .filter((finding) => finding.coverage >= ENOUGH_COVERAGE)
         .sort((a, b) => b.rank - a.rank)
@@ -162,25 +170,61 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
   }
 }
 
-/** How well a result's matched terms cover one term of the question: 1 for the same word in a telling field. */
-function coverageOf(term: string, match: Readonly<Record<string, readonly string[]>>): number {
-  let best = 0
-  for (const [matched, fields] of Object.entries(match)) {
-    const weight = fields.some((field) => field !== 'text') ? 1 : TEXT_ONLY_WEIGHT
-    if (matched === term) best = Math.max(best, weight)
-    else if (isClose(matched, term)) best = Math.max(best, weight * FUZZY_WEIGHT)
+/** The telling terms of a question, each once. Words that no passage has are taken for misspelt, or for two words in one. */
+function askedIn(words: readonly Word[], terms: Terms, { numberOf, weights, unknownWeight, spelling }: Indexed): Asked[] {
+  const asked = new Map<string, Asked>()
+  const weightOf = (term: string) => weights[numberOf(term) ?? -1] ?? unknownWeight
+  const add = (key: string, meanings: Asked['meanings']) => {
+    if (asked.size === LONGEST_QUERY_TERMS || asked.has(key)) return
+    asked.set(key, { meanings, weight: meanings.length > 0 ? Math.max(...meanings.map(({ term }) => weightOf(term))) : unknownWeight })
   }
-  return best
+  const termOf = (plain: string) => terms.read(plain)[0]?.term ?? null
+  for (const { plain, term } of words) {
+    if (term === null) continue
+    const parts = numberOf(term) === undefined ? spelling.split(plain) : [plain]
+    for (const part of parts ?? []) {
+      const known = termOf(part)
+      if (known !== null) add(known, [{ term: known, certainty: 1 }])
+    }
+    if (parts) continue
+    const meanings = new Map<string, number>()
+    for (const { word: likely, certainty } of spelling.correct(plain)) {
+      const known = termOf(likely)
+      if (known !== null && !meanings.has(known)) meanings.set(known, certainty)
+    }
+    add(
+      term,
+      [...meanings].map(([known, certainty]) => ({ term: known, certainty })),
+    )
+  }
+  return [...asked.values()]
 }
 
-/** Whether one term begins with the other or differs from it by one letter added, dropped or changed. */
-function isClose(a: string, b: string): boolean {
-  const [short, long] = a.length <= b.length ? [a, b] : [b, a]
-  if (short.length < 4 || long.length - short.length > 3) return false
-  if (long.startsWith(short)) return true
-  if (long.length - short.length > 1) return false
-  let start = 0
-  while (start < short.length && short[start] === long[start]) start += 1
-  const rest = short.slice(short.length === long.length ? start + 1 : start)
-  return long.slice(start + 1) === rest
+/** Weight of the question's terms that a passage has; less where only its text has them, or where the spelling was guessed. */
+function coverageOf(asked: readonly Asked[], match: Readonly<Record<string, readonly string[]>>): number {
+  const told = (term: string) => (match[term] ? (match[term].includes('said') ? 1 : TEXT_ONLY_WEIGHT) : 0)
+  return asked.reduce((sum, { meanings, weight }) => sum + weight * Math.max(0, ...meanings.map(({ term, certainty }) => certainty * told(term))), 0)
+}
+
+/** The best likeness to one of the questions written for a passage, 0..1: shared weight over all weight (Dice, 1945, weighted). */
+function likenessTo(asked: readonly Asked[], frames: ReadonlySet<string>, { numberOf, weights }: Indexed): (entry: Entry) => number {
+  const shares = new Map<number, number>()
+  for (const { meanings, weight } of asked) {
+    for (const { term, certainty } of meanings) shares.set(numberOf(term) ?? -1, weight * certainty)
+  }
+  for (const frame of frames) shares.set(numberOf(frame) ?? -1, FRAME_WEIGHT)
+  const total = asked.reduce((sum, term) => sum + term.weight, 0) + frames.size * FRAME_WEIGHT
+  return ({ questions }) => {
+    let best = 0
+    for (const question of questions) {
+      let shared = 0
+      let all = total
+      for (const number of question) {
+        shared += Math.min(shares.get(number) ?? 0, weights[number] as number)
+        all += weights[number] as number
+      }
+      best = Math.max(best, (2 * shared) / all)
+    }
+    return best
+  }
 }
