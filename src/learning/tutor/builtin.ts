@@ -42,11 +42,12 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
     if (retrieval.isEmpty(question)) return phrase('empty', turn)
     if (turn.spark && !isQuestion(question)) return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
     const told = new Set(turn.told)
-    const [best] = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
-    if (!best) return phrase('unknown', turn)
-    if (told.has(best.passage.key)) return phrase('told', turn)
-    const { topic } = best.passage
-    return tell(best.passage, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic))
+    const { passages, isSure } = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
+    const [best] = passages
+    if (!best || !isSure) return phrase('unknown', turn)
+    if (told.has(best.key)) return phrase('told', turn)
+    const { topic } = best
+    return tell(best, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic))
   }
 
   /** A choice names its passage; where an update of the content or the parent has since taken it away, its words are looked up. */

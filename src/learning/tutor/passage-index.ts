@@ -1,0 +1,233 @@
+import type { Passage } from '../curriculum/curriculum.ts'
+import type { Heard } from './hearing.ts'
+import { type Terms, UNKNOWN, type Word } from './terms.ts'
+import type { WordVectors } from './word-vectors.ts'
+
+/** A word found only in a passage's text says less than one in its questions or keywords. */
+const TEXT_ONLY_WEIGHT = 0.7
+/** What a "why" or "how many" weighs beside a word that is in one passage of ten. */
+const ASKING_WEIGHT = 0.8
+/** What a word of questions about anything weighs beside one as rare. */
+const LIGHT_WEIGHT = 0.4
+
+/** How much the words of one sentence have in common on the whole (mean cosine): what makes its vector longer than theirs would be at right angles. */
+const RELATED = 0.2
+/** The passages that look best by that estimate are measured exactly. */
+const MEASURED = 40
+
+/** How a question and a passage agree; each 0..1. */
+export interface Agreement {
+  readonly passage: Passage
+  /** In meaning, with the nearest question written for the passage (cosine). */
+  readonly question: number
+  /** In meaning, with the passage as a whole (cosine). */
+  readonly whole: number
+  /** In words, with the nearest question: shared weight over all weight (Dice, 1945, weighted). */
+  readonly likeness: number
+  /** The share of the question's words, by weight, that the passage has. */
+  readonly coverage: number
+}
+
+export interface PassageIndex {
+  /** Whether the question was written for the passage word by word. */
+  isWrittenFor(passage: Passage, heard: readonly Heard[]): boolean
+  /** How a question agrees with the passages that may be told and agree best. */
+  agreements(heard: readonly Heard[], meaning: Float32Array, mayTell: (passage: Passage) => boolean): Agreement[]
+}
+
+const plainText = (words: readonly Word[]): string => words.map((word) => word.plain).join(' ')
+
+/** Lists of distinct numbers end to end, which takes far less than as many arrays. */
+function packedLists() {
+  const flat: number[] = []
+  const ends: number[] = []
+  const lastIn: number[] = []
+  return {
+    /** Adds a number to the list at hand, unless it has it. */
+    add(number: number): void {
+      if (lastIn[number] === ends.length) return
+      lastIn[number] = ends.length
+      flat.push(number)
+    },
+    /** Ends the list at hand, and gives its index. */
+    end: (): number => ends.push(flat.length) - 1,
+    pack: () => ({ flat: Int32Array.from(flat), ends: Int32Array.from(ends) }),
+  }
+}
+
+/** Indexes passages by their words, and by what they mean. */
+export function indexPassages(passages: readonly Passage[], terms: Terms, vectors: WordVectors): PassageIndex {
+  const lists = packedLists()
+  /** Of each passage, its list with all its words, after those of its questions. */
+  const wholes: number[] = []
+  /** Of each word, the passages that have it: twice the place of the passage, and one more where only the text has it. */
+  const postings: number[][] = []
+  const post = (number: number, posting: number) => {
+    const all = postings[number]
+    if (!all) postings[number] = [posting]
+    else if ((all[all.length - 1] as number) >> 1 !== posting >> 1) all.push(posting)
+  }
+  passages.forEach((passage, place) => {
+    const addAsked = ({ kind, number }: Word) => {
+      if (kind === 'filler') return
+      lists.add(number)
+      if (kind === 'telling') post(number, place * 2)
+    }
+    const addTold = ({ kind, number }: Word) => {
+      if (kind !== 'telling') return
+      lists.add(number)
+      post(number, place * 2 + 1)
+    }
+    for (const question of [passage.ask, ...passage.questions]) {
+      terms.learn(question, addAsked)
+      lists.end()
+    }
+    for (const text of [passage.ask, passage.about, ...passage.keywords]) terms.learn(text, addAsked)
+    for (const sentence of passage.sentences) terms.learn(sentence, addTold)
+    wholes.push(lists.end())
+  })
+  const { flat, ends } = lists.pack()
+  const rarity = (count: number) => Math.log(1 + passages.length / (1 + count))
+  const unknownWeight = rarity(0)
+  /** What a word weighs, by how few passages have it; and in meaning, by how rare it is in English. */
+  const weights = new Float32Array(terms.size()).fill(ASKING_WEIGHT)
+  const meaningWeights = new Float32Array(terms.size())
+  postings.forEach((places, number) => {
+    weights[number] = rarity(places.length) * (terms.isLight(number) ? LIGHT_WEIGHT : 1)
+    const row = terms.rowOf(number)
+    if (row !== UNKNOWN) meaningWeights[number] = vectors.weightOf(row)
+  })
+  const startOf = (list: number): number => (list === 0 ? 0 : (ends[list - 1] as number))
+  const estimates = Float32Array.from(ends, (end, list) => {
+    let sum = 0
+    let squares = 0
+    for (let at = startOf(list); at < end; at += 1) {
+      const weight = meaningWeights[flat[at] as number] as number
+      sum += weight
+      squares += weight * weight
+    }
+    return Math.sqrt(squares + RELATED * (sum * sum - squares)) || 1
+  })
+  const lengths = new Float32Array(ends.length)
+  /** The length of the sum of a list's vectors; worked out when first asked for. */
+  function lengthOf(list: number): number {
+    if (lengths[list] === 0) {
+      const sum = new Float32Array(vectors.dimensions)
+      for (let at = startOf(list); at < (ends[list] as number); at += 1) {
+        const row = terms.rowOf(flat[at] as number)
+        if (row !== UNKNOWN && meaningWeights[flat[at] as number] !== 0) vectors.add(row, 1, sum)
+      }
+      lengths[list] = Math.sqrt(sum.reduce((squares, part) => squares + part * part, 0)) || 1
+    }
+    return lengths[list] as number
+  }
+
+  /** Telling words, each once, with the meanings that some passage has. */
+  function askedIn(heard: readonly Heard[]): { readonly meanings: Heard['meanings']; readonly weight: number }[] {
+    const asked = new Map<string, Heard>()
+    for (const one of heard) if (one.word.kind === 'telling') asked.set(one.word.number === UNKNOWN ? one.word.plain : String(one.word.number), one)
+    return [...asked.values()].map(({ meanings }) => {
+      const known = meanings.filter((each) => postings[each.number] !== undefined)
+      return { meanings: known, weight: known.length > 0 ? Math.max(...known.map((each) => weights[each.number] as number)) : unknownWeight }
+    })
+  }
+
+  const directions = new Float32Array(weights.length * vectors.dimensions)
+  for (let number = 0; number < weights.length; number += 1) {
+    if (meaningWeights[number] === 0) continue
+    vectors.add(terms.rowOf(number), 1, directions.subarray(number * vectors.dimensions, (number + 1) * vectors.dimensions))
+  }
+  /** What each word adds to the cosine of a list that has it. */
+  function cosinesOf(meant: Float32Array): Float32Array {
+    const cosines = new Float32Array(weights.length)
+    for (let number = 0, at = 0; number < cosines.length; number += 1) {
+      let sum = 0
+      for (let part = 0; part < meant.length; part += 1, at += 1) sum += (directions[at] as number) * (meant[part] as number)
+      cosines[number] = sum
+    }
+    return cosines
+  }
+
+  const places = new Map(passages.map((passage, place) => [passage, place]))
+  function measured(place: number, cosines: Float32Array): Pick<Agreement, 'question' | 'whole'> {
+    const cosineOf = (list: number) => {
+      let sum = 0
+      for (let at = startOf(list); at < (ends[list] as number); at += 1) sum += cosines[flat[at] as number] as number
+      return sum / lengthOf(list)
+    }
+    const whole = wholes[place] as number
+    let question = 0
+    for (let list = place === 0 ? 0 : (wholes[place - 1] as number) + 1; list < whole; list += 1) question = Math.max(question, cosineOf(list))
+    return { question, whole: Math.max(0, cosineOf(whole)) }
+  }
+
+  return {
+    isWrittenFor(passage, heard) {
+      const asked = plainText(heard.map((one) => one.word))
+      return [passage.ask, ...passage.questions].some((question) => plainText(terms.read(question)) === asked)
+    },
+
+    agreements(heard, meant, mayTell) {
+      const asked = askedIn(heard)
+      const asking = new Set(
+        heard
+          .map((one) => one.word)
+          .filter((word) => word.kind === 'asking')
+          .map((word) => word.number),
+      )
+      const total = asked.reduce((sum, term) => sum + term.weight, 0)
+      const covered = new Float32Array(passages.length)
+      const shares = new Float32Array(weights.length)
+      for (const number of asking) shares[number] = ASKING_WEIGHT
+      for (const { meanings, weight } of asked) {
+        const best = new Map<number, number>()
+        for (const { number, certainty } of meanings) {
+          shares[number] = Math.min(weight * certainty, weights[number] as number)
+          for (const place of postings[number] as number[])
+            best.set(place >> 1, Math.max(best.get(place >> 1) ?? 0, weight * certainty * (place & 1 ? TEXT_ONLY_WEIGHT : 1)))
+        }
+        for (const [place, share] of best) covered[place] = (covered[place] as number) + share
+      }
+      const asks = total + asking.size * ASKING_WEIGHT
+      const cosines = cosinesOf(meant)
+
+      const agreements: Agreement[] = []
+      let list = 0
+      let at = 0
+      passages.forEach((passage, place) => {
+        const whole = wholes[place] as number
+        const isTold = mayTell(passage)
+        let question = 0
+        let likeness = 0
+        let cosine = 0
+        for (; list <= whole; list += 1) {
+          const end = ends[list] as number
+          if (!isTold) {
+            at = end
+            continue
+          }
+          let shared = 0
+          let all = asks
+          cosine = 0
+          for (; at < end; at += 1) {
+            const number = flat[at] as number
+            shared += shares[number] as number
+            all += weights[number] as number
+            cosine += cosines[number] as number
+          }
+          cosine /= estimates[list] as number
+          if (list === whole) break
+          likeness = Math.max(likeness, (2 * shared) / all)
+          question = Math.max(question, cosine)
+        }
+        list = whole + 1
+        if (isTold) agreements.push({ passage, question, whole: Math.max(0, cosine), likeness, coverage: total > 0 ? (covered[place] as number) / total : 0 })
+      })
+      const sum = (agreement: Agreement) => agreement.question + agreement.whole + agreement.likeness + agreement.coverage
+      return agreements
+        .sort((a, b) => sum(b) - sum(a))
+        .slice(0, MEASURED)
+        .map((agreement) => ({ ...agreement, ...measured(places.get(agreement.passage) as number, cosines) }))
+    },
+  }
+}
