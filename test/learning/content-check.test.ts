@@ -252,6 +252,6 @@ describe('the content check', () => {
   }, 60_000)
 
   it('reports a file that is not named as its topic', () => {
-    expect(faultsOf(MUSIC, 'magic')).toContainEqual({ file: FILE, line: 1, message: expect.stringContaining('must be the file') })
+    expect(faultsOf(MUSIC, 'magic')).toContainEqual({ file: FILE, line: 2, message: expect.stringContaining('must be the file') })
   })
 })

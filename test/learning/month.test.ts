@@ -183,9 +183,9 @@ function deserved(kid: Kid, today: string): string[] {
 }
 
 /** A turn that was taken: what it adds to the books. */
-function bookTurn(atlas: Atlas, kid: Kid, talk: Talk, now: number, points: number, toldTopic: string | undefined): void {
+function bookTurn(atlas: Atlas, kid: Kid, talk: Talk, now: number, points: number, touched: readonly string[]): void {
   const before = depthsAt(kid)
-  const crossed = toldTopic !== undefined && toldTopic !== talk.topic && isOpen(atlas, kid, toldTopic, before) ? [toldTopic] : []
+  const crossed = touched.filter((slug) => slug !== talk.topic && isOpen(atlas, kid, slug, before))
   const newcomers = [talk.topic, ...crossed].filter((slug) => !before.has(slug))
   const talkedIn = new Set([...before.keys(), ...newcomers])
   const discovers = newcomers.some((slug) => atlas.get(slug)?.neighbours.some((neighbour) => talkedIn.has(neighbour)))
@@ -361,12 +361,14 @@ describe('a month of a family', () => {
     if (refusal) return false
     const { passage } = await server.deps.db.prisma.message.findUniqueOrThrow({ where: { id: data.assistant_message.id }, select: { passage: true } })
     const [toldTopic, voice] = passage?.split('/') ?? []
+    const across = passage ? curriculum.passage(passage)?.across?.slug : undefined
+    const touched = [toldTopic, across].filter((slug) => slug !== undefined)
     if (toldTopic !== undefined) expect([voice, kid.restricted.has(toldTopic)], passage ?? '').toEqual([talk.voice, false])
     const isNear = toldTopic === talk.topic || atlas.get(talk.topic)?.neighbours.includes(toldTopic ?? '')
     const answersSpark = typeof said === 'string' && talk.sparkDay !== undefined && !talk.isAnswered
     talk.isAnswered ||= answersSpark
     const depthBefore = depthOf(talk)
-    bookTurn(atlas, kid, talk, now, typeof said === 'number' ? 1 : isNear || answersSpark ? 2 : 0, toldTopic)
+    bookTurn(atlas, kid, talk, now, typeof said === 'number' ? 1 : isNear || answersSpark ? 2 : 0, touched)
     expect([data.depth_level, data.depth_increased]).toEqual([depthOf(talk), depthOf(talk) > depthBefore])
     expect(data.assistant_message.choices).toHaveLength(3)
     const news = deserved(kid, dayOf(now)).filter((badge) => !kid.badges.has(badge))

@@ -132,20 +132,47 @@ export function indexPassages(passages: readonly Passage[], terms: Terms, vector
     })
   }
 
-  const directions = new Float32Array(weights.length * vectors.dimensions)
-  for (let number = 0; number < weights.length; number += 1) {
-    if (meaningWeights[number] === 0) continue
-    vectors.add(terms.rowOf(number), 1, directions.subarray(number * vectors.dimensions, (number + 1) * vectors.dimensions))
-  }
+  const meaningful = Int32Array.from(meaningWeights.keys()).filter((number) => meaningWeights[number] !== 0)
+  const directions = new Float32Array(meaningful.length * vectors.dimensions)
+  meaningful.forEach((number, index) => {
+    vectors.add(terms.rowOf(number), 1, directions.subarray(index * vectors.dimensions, (index + 1) * vectors.dimensions))
+  })
   /** What each word adds to the cosine of a list that has it. */
   function cosinesOf(meant: Float32Array): Float32Array {
     const cosines = new Float32Array(weights.length)
-    for (let number = 0, at = 0; number < cosines.length; number += 1) {
+    for (let index = 0, at = 0; index < meaningful.length; index += 1) {
       let sum = 0
       for (let part = 0; part < meant.length; part += 1, at += 1) sum += (directions[at] as number) * (meant[part] as number)
-      cosines[number] = sum
+      cosines[meaningful[index] as number] = sum
     }
     return cosines
+  }
+
+  // No closure may hold the numbers that change within: the engine would keep each on the heap.
+  function estimated(place: number, shares: Float32Array, cosines: Float32Array, asks: number): Omit<Agreement, 'passage' | 'coverage'> {
+    const whole = wholes[place] as number
+    const first = place === 0 ? 0 : (wholes[place - 1] as number) + 1
+    let question = 0
+    let likeness = 0
+    let cosine = 0
+    let at = startOf(first)
+    for (let list = first; list <= whole; list += 1) {
+      const end = ends[list] as number
+      let shared = 0
+      let all = asks
+      cosine = 0
+      for (; at < end; at += 1) {
+        const number = flat[at] as number
+        shared += shares[number] as number
+        all += weights[number] as number
+        cosine += cosines[number] as number
+      }
+      cosine /= estimates[list] as number
+      if (list === whole) break
+      likeness = Math.max(likeness, (2 * shared) / all)
+      question = Math.max(question, cosine)
+    }
+    return { question, whole: Math.max(0, cosine), likeness }
   }
 
   const places = new Map(passages.map((passage, place) => [passage, place]))
@@ -192,37 +219,12 @@ export function indexPassages(passages: readonly Passage[], terms: Terms, vector
       const cosines = cosinesOf(meant)
 
       const agreements: Agreement[] = []
-      let list = 0
-      let at = 0
-      passages.forEach((passage, place) => {
-        const whole = wholes[place] as number
-        const isTold = mayTell(passage)
-        let question = 0
-        let likeness = 0
-        let cosine = 0
-        for (; list <= whole; list += 1) {
-          const end = ends[list] as number
-          if (!isTold) {
-            at = end
-            continue
-          }
-          let shared = 0
-          let all = asks
-          cosine = 0
-          for (; at < end; at += 1) {
-            const number = flat[at] as number
-            shared += shares[number] as number
-            all += weights[number] as number
-            cosine += cosines[number] as number
-          }
-          cosine /= estimates[list] as number
-          if (list === whole) break
-          likeness = Math.max(likeness, (2 * shared) / all)
-          question = Math.max(question, cosine)
-        }
-        list = whole + 1
-        if (isTold) agreements.push({ passage, question, whole: Math.max(0, cosine), likeness, coverage: total > 0 ? (covered[place] as number) / total : 0 })
-      })
+      for (let place = 0; place < passages.length; place += 1) {
+        const passage = passages[place] as Passage
+        if (!mayTell(passage)) continue
+        const nearest = estimated(place, shares, cosines, asks)
+        agreements.push({ passage, ...nearest, coverage: total > 0 ? (covered[place] as number) / total : 0 })
+      }
       const sum = (agreement: Agreement) => agreement.question + agreement.whole + agreement.likeness + agreement.coverage
       return agreements
         .sort((a, b) => sum(b) - sum(a))

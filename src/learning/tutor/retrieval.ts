@@ -7,6 +7,8 @@ import { termsWith } from './terms.ts'
 import { loadWordVectors } from './word-vectors.ts'
 
 const FINDINGS = 20
+/** Likeness of the same words, but for rounding. */
+const SAME_WORDS = 0.999
 /** More than any other rank. */
 const WRITTEN = 100
 
@@ -57,7 +59,11 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
         .map((agreement) => ({ agreement, nearness: nearnessOf(agreement.passage), rank: rankOf(agreement, nearnessOf(agreement.passage)) }))
         .sort((a, b) => b.rank - a.rank)
         .slice(0, FINDINGS)
-        .map((finding) => (index.isWrittenFor(finding.agreement.passage, heard) ? { ...finding, rank: finding.rank + WRITTEN } : finding))
+        .map((finding) =>
+          finding.agreement.likeness > SAME_WORDS && index.isWrittenFor(finding.agreement.passage, heard)
+            ? { ...finding, rank: finding.rank + WRITTEN }
+            : finding,
+        )
         .sort((a, b) => b.rank - a.rank)
       const [best] = ranked
       const isSure = best !== undefined && (best.rank >= WRITTEN || assuranceOf(best.agreement, best.nearness, heard, question) >= ASSURED)

@@ -51,13 +51,15 @@ const WORDS_REMEMBERED = 20_000
 /** Mends what children write by letters and by sound, from the words of a vocabulary. */
 export function spellingOf(vocabulary: Iterable<string>, soundOf: SoundOf): Spelling {
   const words = new Set(vocabulary)
-  const byLength = new Map<number, string[]>()
+  /** By length and first letter, which children rarely miss. */
+  const byShape = new Map<string, string[]>()
+  const shapeOf = (first: string, length: number) => `${first}${length}`
   const bySound = new Map<string, string[]>()
   for (const word of words) {
     if (word.length < SHORTEST - 1) continue
-    byLength.set(word.length, [...(byLength.get(word.length) ?? []), word])
+    addTo(byShape, shapeOf(word.charAt(0), word.length), word)
     const [sound] = soundOf(word)
-    if (sound !== undefined && sound.length > 1) bySound.set(sound, [...(bySound.get(sound) ?? []), word])
+    if (sound !== undefined && sound.length > 1) addTo(bySound, sound, word)
   }
   return {
     correct(word) {
@@ -65,8 +67,7 @@ export function spellingOf(vocabulary: Iterable<string>, soundOf: SoundOf): Spel
       const slips = slipsAllowed(word)
       const found = new Map<string, number>()
       for (let length = word.length - slips; length <= word.length + slips; length += 1) {
-        for (const candidate of byLength.get(length) ?? []) {
-          if (candidate[0] !== word[0]) continue
+        for (const candidate of byShape.get(shapeOf(word.charAt(0), length)) ?? []) {
           const wrong = slipsBetween(word, candidate)
           if (wrong <= slips) found.set(candidate, wrong <= 1 ? ONE_SLIP : TWO_SLIPS)
         }
@@ -91,4 +92,10 @@ export function spellingOf(vocabulary: Iterable<string>, soundOf: SoundOf): Spel
       return undefined
     },
   }
+}
+
+function addTo(map: Map<string, string[]>, key: string, word: string): void {
+  const words = map.get(key)
+  if (words) words.push(word)
+  else map.set(key, [word])
 }

@@ -72,10 +72,11 @@ const CHILD_SPELLINGS = new Map(
 /** Words that tell one question about a thing from another: little, since children ask for one thing in many ways. */
 const ASKING_WORDS = new Set('why how what where when who whom whose which many much most long far old often'.split(' '))
 
-const wordsIn = (text: string): string[] => text.match(isAscii(text) ? /[a-z0-9][a-z0-9']*/gi : /[\p{L}\p{N}][\p{L}\p{N}\p{M}'’]*/gu) ?? []
-
-// The simple pattern finds the same words in less than half the time.
-const isAscii = (text: string): boolean => /^[ -~]*$/.test(text)
+/** The words of a text. Most texts of ours are plain, and are taken apart in a fraction of the time. */
+function wordsIn(text: string): string[] {
+  if (/^[a-z0-9]+( [a-z0-9]+)*$/.test(text)) return text.split(' ')
+  return text.match(/^[ -~]*$/.test(text) ? /[A-Za-z0-9][A-Za-z0-9']*/g : /[\p{L}\p{N}][\p{L}\p{N}\p{M}'’]*/gu) ?? []
+}
 
 /** Lower case without accents and apostrophes. */
 const normalize = (word: string): string =>
