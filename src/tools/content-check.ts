@@ -6,6 +6,8 @@ import { gradeLevel } from '../learning/content/readability.ts'
 import { type ContentFault, checkShape, readSource } from '../learning/content/source-file.ts'
 import { childrensVocabulary } from '../learning/content/vocabulary.ts'
 import { loadCurriculum, type Passage, type Topic } from '../learning/curriculum/curriculum.ts'
+import { builtinTutor } from '../learning/tutor/builtin.ts'
+import { passageRetrieval } from '../learning/tutor/retrieval.ts'
 import { walkFaults } from '../learning/tutor/walk.ts'
 
 const directory = new URL('../learning/content/', import.meta.url)
@@ -32,7 +34,7 @@ for (const name of rules ? readdirSync(new URL('topics/', directory)).sort() : [
   const voices = AGE_GROUPS.map((ageGroup) => {
     const { passages } = topic.voices[ageGroup]
     const count = (kind: string) => passages.filter((passage) => passage.kind === kind).length
-    const grade = gradeLevel(passages.map((passage) => passage.text).join(' '))
+    const grade = gradeLevel(...passages.map((passage) => passage.text))
     return `${count('path')}+${count('answer')}+${count('crossing')} (grade ${grade.toFixed(1)})`.padEnd(22)
   })
   rows.push(`${slug.padEnd(14)} ${voices.join('').trimEnd()}`)
@@ -45,10 +47,11 @@ if (rules && wanted.length === 0) {
 }
 if (faults.length === 0) {
   const curriculum = loadCurriculum()
+  const tutor = builtinTutor(curriculum, passageRetrieval(curriculum), 0)
   for (const { source, topic: file } of read) {
     const topic = curriculum.topics.find((candidate) => candidate.slug === file.topic) as Topic
     for (const ageGroup of AGE_GROUPS) {
-      for (const { passage, message } of await walkFaults(curriculum, topic, ageGroup)) {
+      for (const { passage, message } of await walkFaults(tutor, curriculum, topic, ageGroup)) {
         const index = curriculum.passagesOf(topic, ageGroup).indexOf(passage as Passage)
         faults.push({ file: source.file, line: source.lineOf(['voices', ageGroup, 'passages', ...(index < 0 ? [] : [index])]), message })
       }

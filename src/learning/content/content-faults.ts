@@ -8,6 +8,21 @@ export const LEAST_PASSAGES = { path: 14, answer: 10 } as const
 const LEAST_QUESTIONS = 4
 const LEAST_KNOWN_WORDS = 0.9
 
+/** Each text is taken apart once, however often it is checked. */
+function once<T>(work: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>()
+  return (text) => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const result = work(text)
+    known.set(text, result)
+    return result
+  }
+}
+const sentences = once(sentencesOf)
+const words = once(wordsOf)
+const lengths = once(sentenceLengths)
+
 type Report = (path: readonly PropertyKey[], message: string) => void
 
 /** What the files are checked against. */
@@ -50,8 +65,8 @@ export function topicFaults(source: SourceFile, topic: TopicFile, rules: Content
     })
     for (const fault of crossingsMissing(topic.topic, voice.passages, rules.map)) report(at('passages'), `${ageGroup}: ${fault}`)
     for (const fault of countFaults(voice.passages)) report(at('passages'), `${ageGroup}: ${fault}`)
-    const grade = gradeLevel(voice.passages.map((passage) => passage.text).join(' '))
-    if (grade > GRADE_LIMITS[ageGroup]) report(at('passages'), `${ageGroup}: Flesch-Kincaid grade ${grade.toFixed(1)}, at most ${GRADE_LIMITS[ageGroup]}`)
+    const level = gradeLevel(...voice.passages.map((passage) => passage.text))
+    if (level > GRADE_LIMITS[ageGroup]) report(at('passages'), `${ageGroup}: Flesch-Kincaid grade ${level.toFixed(1)}, at most ${GRADE_LIMITS[ageGroup]}`)
 
     voice.opening.leads_to.forEach((id, index) => {
       const passage = byId.get(id)
@@ -74,7 +89,7 @@ function reportRepetition({ id, ask, text }: PassageSource, first: Readonly<Reco
   const asked = first.asks.get(ask.toLowerCase())
   if (asked) report(['ask'], `"${ask}" is asked by "${asked}" too`)
   first.asks.set(ask.toLowerCase(), id)
-  for (const sentence of sentencesOf(text).map((part) => part.trim().toLowerCase())) {
+  for (const sentence of sentences(text).map((part) => part.trim().toLowerCase())) {
     const said = first.sentences.get(sentence)
     if (said && said !== id) report(['text'], `repeats a sentence of "${said}": ${sentence}`)
     first.sentences.set(sentence, id)
@@ -136,7 +151,7 @@ function wordsSaid(topic: TopicFile, vocabulary: Vocabulary): ReadonlySet<string
 
 function reportKeywords({ keywords }: PassageSource, said: ReadonlySet<string>, vocabulary: Vocabulary, report: Report): void {
   keywords.forEach((keyword, index) => {
-    for (const word of wordsOf(keyword)) {
+    for (const word of words(keyword)) {
       if (!vocabulary.isEnglish(word) && ![...vocabulary.stemsOf(word)].some((stem) => said.has(stem)))
         report(['keywords', index], `keyword "${word}" is no English word and stands in no text or question of the topic`)
     }
@@ -145,25 +160,25 @@ function reportKeywords({ keywords }: PassageSource, said: ReadonlySet<string>, 
 
 function readabilityFaults(text: string, ageGroup: AgeGroup): string[] {
   const limits = SENTENCE_LIMITS[ageGroup]
-  const lengths = sentenceLengths(text)
-  const average = lengths.reduce((sum, length) => sum + length, 0) / lengths.length
+  const counts = lengths(text)
+  const average = counts.reduce((sum, count) => sum + count, 0) / counts.length
   const faults = []
   if (average > limits.average) faults.push(`${average.toFixed(1)} words a sentence on average, at most ${limits.average} for ${ageGroup}`)
-  const longest = Math.max(...lengths)
+  const longest = Math.max(...counts)
   if (longest > limits.longest) faults.push(`a sentence of ${longest} words, at most ${limits.longest} for ${ageGroup}`)
   return faults
 }
 
 /** For the youngest: nearly all words are known, and every other one is explained on the spot. Names of people and places are no new words. */
 function wordFaults(text: string, newWords: PassageSource['new_words'], vocabulary: Vocabulary, names: ReadonlySet<string>): string[] {
-  const words = wordsOf(text).filter((word) => !names.has(word))
-  const unknown = words.filter((word) => !vocabulary.knows(word))
-  const explained = new Set(newWords.flatMap(({ word }) => wordsOf(word)).flatMap((word) => [...vocabulary.stemsOf(word)]))
+  const ordinary = words(text).filter((word) => !names.has(word))
+  const unknown = ordinary.filter((word) => !vocabulary.knows(word))
+  const explained = new Set(newWords.flatMap(({ word }) => words(word)).flatMap((word) => [...vocabulary.stemsOf(word)]))
   const isExplained = (word: string) => [...vocabulary.stemsOf(word)].some((stem) => explained.has(stem))
   const left = [...new Set(unknown.filter((word) => !isExplained(word)))]
   const faults = []
   if (left.length > 0) faults.push(`new to a child of four to six and not in new_words: ${left.join(', ')}`)
-  if (unknown.length > words.length * (1 - LEAST_KNOWN_WORDS)) faults.push(`${unknown.length} of ${words.length} words are new, at most one in ten`)
+  if (unknown.length > ordinary.length * (1 - LEAST_KNOWN_WORDS)) faults.push(`${unknown.length} of ${ordinary.length} words are new, at most one in ten`)
   for (const { word, meaning } of newWords) {
     if (!text.includes(meaning)) faults.push(`the meaning of "${word}" does not stand in the text: ${meaning}`)
     if (!text.toLowerCase().includes(word.toLowerCase())) faults.push(`the new word "${word}" does not stand in the text`)
@@ -173,7 +188,7 @@ function wordFaults(text: string, newWords: PassageSource['new_words'], vocabula
 
 /** Names of people and places: words that stand capitalised within a sentence somewhere. */
 function namesIn(texts: readonly string[]): ReadonlySet<string> {
-  const withinSentences = texts.flatMap(sentencesOf).flatMap((sentence) => wordsOf(sentence).slice(1))
+  const withinSentences = texts.flatMap(sentences).flatMap((sentence) => words(sentence).slice(1))
   return new Set(withinSentences.filter((word) => /^\p{Lu}/u.test(word)))
 }
 

@@ -32,9 +32,14 @@ export function sentenceLengths(text: string): number[] {
 /** The highest Flesch-Kincaid grade that the texts of a topic may have together, per age group. */
 export const GRADE_LIMITS: Readonly<Record<AgeGroup, number>> = { wonder_cubs: 3, curious_explorers: 5, mind_masters: 7 }
 
-/** Flesch-Kincaid grade level (Kincaid et al., 1975); 0 for a text without words. */
-export function gradeLevel(text: string): number {
-  const words = wordsOf(text)
-  const counts = { sentence: sentenceLengths(text).length, word: words.length, syllable: words.reduce((sum, word) => sum + syllable(word), 0) }
+/** Flesch-Kincaid grade level (Kincaid et al., 1975) of texts together; 0 without words. */
+export function gradeLevel(...texts: readonly string[]): number {
+  const counts = { sentence: 0, word: 0, syllable: 0 }
+  for (const text of texts) {
+    const words = wordsOf(text)
+    counts.sentence += sentenceLengths(text).length
+    counts.word += words.length
+    counts.syllable += words.reduce((sum, word) => sum + syllable(word), 0)
+  }
   return counts.word === 0 ? 0 : fleschKincaid(counts)
 }

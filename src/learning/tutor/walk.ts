@@ -1,9 +1,8 @@
 import type { AgeGroup } from '../../family/age-groups.ts'
 import type { MapState } from '../constellation/topic-map.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
-import { type BuiltinTutor, builtinTutor } from './builtin.ts'
+import type { BuiltinTutor } from './builtin.ts'
 import { CHOICES } from './choices.ts'
-import { passageRetrieval } from './retrieval.ts'
 import type { TutorChoice } from './tutor-model.ts'
 
 /** Taps of a child that goes as deep as a topic goes: one point each, 21 for depth 10. */
@@ -62,11 +61,11 @@ const PICKS: readonly (readonly [who: string, place: (tap: number) => number])[]
  * nothing but this topic: a passage told twice, or fewer than three different ways on. Each fault names where it happened.
  */
 export async function walkFaults(
+  tutor: BuiltinTutor,
   curriculum: Curriculum,
   topic: Topic,
   ageGroup: AgeGroup,
 ): Promise<{ readonly passage: Passage | undefined; readonly message: string }[]> {
-  const tutor = builtinTutor(curriculum, passageRetrieval(curriculum), 0)
   const others = curriculum.topics.filter((other) => other !== topic)
   const maps: readonly (readonly [where: string, map: MapState])[] = [
     ['with every topic open', { restricted: new Set(), progress: new Map(curriculum.topics.map(({ id }) => [id, { depth: 10, talked: true }])) }],
