@@ -1,5 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { AGE_GROUPS } from '../../family/age-groups.ts'
+import { speaksOfHarm } from '../../safety/distress.ts'
 import type { Phrases } from '../content/curriculum.schema.ts'
 import { sentencesOf } from '../content/readability.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
@@ -40,6 +41,7 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
 
   function answerTo(question: string, turn: TutorTurn): Answer {
     if (retrieval.isEmpty(question)) return phrase('empty', turn)
+    if (speaksOfHarm(question)) return phrase('distress', turn)
     if (turn.spark && !isQuestion(question)) return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
     const told = new Set(turn.told)
     const { passages, isSure } = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
