@@ -23,7 +23,7 @@ export interface Standpoint {
 }
 
 /** Whether a passage may be offered: its topic, and for a crossing the one across, are open to the child. */
-export const isOpen = ({ topic, across }: Passage, map: MapState): boolean => isAccessible(topic, map) && (!across || isAccessible(across, map))
+const isOpen = ({ topic, across }: Passage, map: MapState): boolean => isAccessible(topic, map) && (!across || isAccessible(across, map))
 
 /**
  * Three different ways on that have not been told. After a passage they go deeper into its topic, sideways into another

@@ -36,10 +36,8 @@ export function hearingWith(terms: Terms, vectors: WordVectors): Hearing {
   let spelling: { readonly from: number; readonly mend: Spelling } | undefined
   const soundOf = soundsOnce()
   function mend(): Spelling {
-    const learned = [...terms.learned()]
-    if (spelling?.from !== learned.length) {
-      const common = vectors.words.slice(0, COMMON_ROWS).filter((word) => !terms.find(word))
-      spelling = { from: learned.length, mend: spellingOf([...learned, ...common], soundOf) }
+    if (spelling?.from !== terms.size()) {
+      spelling = { from: terms.size(), mend: spellingOf([...terms.learned(), ...vectors.words.slice(0, COMMON_ROWS)], soundOf) }
     }
     return spelling.mend
   }
