@@ -49,6 +49,18 @@ const run = (packageName, bin, ...args) => {
   process.exit(1)
 }
 
+/** Makes of the content what every start of the built server reads: the checked sources, and what the search learns of them. */
+async function keepContent() {
+  const built = (file) => import(pathToFileURL(path.join(dist, 'learning', file)).href)
+  const { build } = await built('curriculum/kept.js')
+  const { parseSources } = await built('curriculum/sources.js')
+  const { loadCurriculum } = await built('curriculum/curriculum.js')
+  const { learnPassages } = await built('tutor/retrieval.js')
+  const { loadWordVectors } = await built('tutor/word-vectors.js')
+  build('curriculum', parseSources)
+  build('passages', () => learnPassages(loadCurriculum(), loadWordVectors()))
+}
+
 await unlessFresh(path.join(client, '.stamp'), fingerprint('prisma/schema.prisma', 'package-lock.json'), () => {
   run('prisma', 'prisma', 'generate', '--config', 'prisma/config.ts')
 })
@@ -72,8 +84,7 @@ if (!process.argv.includes('--client')) {
         path.join(root, 'src/tsconfig.build.json'),
       )
       cpSync(path.join(root, 'src/learning/content'), path.join(dist, 'learning/content'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
-      const { readSources } = await import(pathToFileURL(path.join(dist, 'learning/curriculum/sources.js')).href)
-      writeFileSync(path.join(dist, 'learning/content/curriculum.json'), JSON.stringify(readSources()))
+      await keepContent()
       cpSync(path.join(root, 'prisma/migrations'), path.join(dist, 'migrations'), { recursive: true })
       mkdirSync(path.join(dist, 'assets'), { recursive: true })
       copyFileSync(require.resolve('redoc/bundles/redoc.standalone.js'), path.join(dist, 'assets/redoc.standalone.js'))

@@ -1,5 +1,6 @@
 import type { Passage } from '../curriculum/curriculum.ts'
 import type { Heard } from './hearing.ts'
+import { type PassageLists, unpacked } from './passage-lists.ts'
 import { type Terms, UNKNOWN, type Word } from './terms.ts'
 import type { WordVectors } from './word-vectors.ts'
 
@@ -37,62 +38,21 @@ export interface PassageIndex {
 
 const plainText = (words: readonly Word[]): string => words.map((word) => word.plain).join(' ')
 
-/** Lists of distinct numbers end to end, which takes far less than as many arrays. */
-function packedLists() {
-  const flat: number[] = []
-  const ends: number[] = []
-  const lastIn: number[] = []
-  return {
-    /** Adds a number to the list at hand, unless it has it. */
-    add(number: number): void {
-      if (lastIn[number] === ends.length) return
-      lastIn[number] = ends.length
-      flat.push(number)
-    },
-    /** Ends the list at hand, and gives its index. */
-    end: (): number => ends.push(flat.length) - 1,
-    pack: () => ({ flat: Int32Array.from(flat), ends: Int32Array.from(ends) }),
-  }
-}
-
-/** Indexes passages by their words, and by what they mean. */
-export function indexPassages(passages: readonly Passage[], terms: Terms, vectors: WordVectors): PassageIndex {
-  const lists = packedLists()
-  /** Of each passage, its list with all its words, after those of its questions. */
-  const wholes: number[] = []
-  /** Of each word, the passages that have it: twice the place of the passage, and one more where only the text has it. */
-  const postings: number[][] = []
-  const post = (number: number, posting: number) => {
-    const all = postings[number]
-    if (!all) postings[number] = [posting]
-    else if ((all[all.length - 1] as number) >> 1 !== posting >> 1) all.push(posting)
-  }
-  passages.forEach((passage, place) => {
-    const addAsked = ({ kind, number }: Word) => {
-      if (kind === 'filler') return
-      lists.add(number)
-      if (kind === 'telling') post(number, place * 2)
-    }
-    const addTold = ({ kind, number }: Word) => {
-      if (kind !== 'telling') return
-      lists.add(number)
-      post(number, place * 2 + 1)
-    }
-    for (const question of [passage.ask, ...passage.questions]) {
-      terms.learn(question, addAsked)
-      lists.end()
-    }
-    for (const text of [passage.ask, passage.about, ...passage.keywords]) terms.learn(text, addAsked)
-    for (const sentence of passage.sentences) terms.learn(sentence, addTold)
-    wholes.push(lists.end())
-  })
-  const { flat, ends } = lists.pack()
+/** Indexes passages by their words, as listed, and by what they mean. */
+export function indexPassages(
+  passages: readonly Passage[],
+  { flat, ends, wholes, postings: posted }: PassageLists,
+  terms: Terms,
+  vectors: WordVectors,
+): PassageIndex {
+  const postings = unpacked(posted)
   const rarity = (count: number) => Math.log(1 + passages.length / (1 + count))
   const unknownWeight = rarity(0)
   /** What a word weighs, by how few passages have it; and in meaning, by how rare it is in English. */
   const weights = new Float32Array(terms.size()).fill(ASKING_WEIGHT)
   const meaningWeights = new Float32Array(terms.size())
   postings.forEach((places, number) => {
+    if (places.length === 0) return
     weights[number] = rarity(places.length) * (terms.isLight(number) ? LIGHT_WEIGHT : 1)
     const row = terms.rowOf(number)
     if (row !== UNKNOWN) meaningWeights[number] = vectors.weightOf(row)
@@ -127,7 +87,7 @@ export function indexPassages(passages: readonly Passage[], terms: Terms, vector
     const asked = new Map<string, Heard>()
     for (const one of heard) if (one.word.kind === 'telling') asked.set(one.word.number === UNKNOWN ? one.word.plain : String(one.word.number), one)
     return [...asked.values()].map(({ meanings }) => {
-      const known = meanings.filter((each) => postings[each.number] !== undefined)
+      const known = meanings.filter((each) => (postings[each.number]?.length ?? 0) > 0)
       return { meanings: known, weight: known.length > 0 ? Math.max(...known.map((each) => weights[each.number] as number)) : unknownWeight }
     })
   }
@@ -210,7 +170,7 @@ export function indexPassages(passages: readonly Passage[], terms: Terms, vector
         const best = new Map<number, number>()
         for (const { number, certainty } of meanings) {
           shares[number] = Math.min(weight * certainty, weights[number] as number)
-          for (const place of postings[number] as number[])
+          for (const place of postings[number] as Int32Array)
             best.set(place >> 1, Math.max(best.get(place >> 1) ?? 0, weight * certainty * (place & 1 ? TEXT_ONLY_WEIGHT : 1)))
         }
         for (const [place, share] of best) covered[place] = (covered[place] as number) + share

@@ -1,10 +1,12 @@
 import type { AgeGroup } from '../../family/age-groups.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
+import { kept } from '../curriculum/kept.ts'
 import { hearingWith } from './hearing.ts'
 import { indexPassages, type PassageIndex } from './passage-index.ts'
+import { listPassages, type PassageLists } from './passage-lists.ts'
 import { ASSURED, assuranceOf, isBabble, type Nearness, rankOf } from './ranking.ts'
-import { termsWith } from './terms.ts'
-import { loadWordVectors } from './word-vectors.ts'
+import { type LearnedWords, termsWith } from './terms.ts'
+import { loadWordVectors, type WordVectors } from './word-vectors.ts'
 
 const FINDINGS = 20
 /** Likeness of the same words, but for rounding. */
@@ -28,17 +30,33 @@ export interface Found {
   readonly isSure: boolean
 }
 
-/** Ranked search over the passages of each age group, in memory: by words (full text), and by meaning (word vectors). */
+const passagesFor = (curriculum: Curriculum, ageGroup: AgeGroup): Passage[] => curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup))
+
+/** The words of all passages, and where they are: all of the search that can be made before a start. */
+export interface LearnedPassages {
+  readonly words: LearnedWords
+  readonly lists: Readonly<Record<AgeGroup, PassageLists>>
+}
+
+/** Learns the passages of every age group. */
+export function learnPassages(curriculum: Curriculum, vectors: WordVectors): LearnedPassages {
+  const terms = termsWith(curriculum.synonyms, vectors.rowOf)
+  const listsOf = (ageGroup: AgeGroup) => listPassages(passagesFor(curriculum, ageGroup), terms)
+  const lists = { wonder_cubs: listsOf('wonder_cubs'), curious_explorers: listsOf('curious_explorers'), mind_masters: listsOf('mind_masters') }
+  return { words: terms.keep(), lists }
+}
+
+/** Ranked search over the passages of each age group, in memory: by words, and by meaning (word vectors). */
 export function passageRetrieval(curriculum: Curriculum): Retrieval {
   const vectors = loadWordVectors()
-  const terms = termsWith(curriculum.synonyms, vectors.rowOf)
+  const { words, lists } = kept('passages', () => learnPassages(curriculum, vectors))
+  const terms = termsWith(curriculum.synonyms, vectors.rowOf, words)
   const hearing = hearingWith(terms, vectors)
   const indexes = new Map<AgeGroup, PassageIndex>()
   function indexFor(ageGroup: AgeGroup): PassageIndex {
     let index = indexes.get(ageGroup)
     if (!index) {
-      const passages = curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup))
-      index = indexPassages(passages, terms, vectors)
+      index = indexPassages(passagesFor(curriculum, ageGroup), lists[ageGroup], terms, vectors)
       indexes.set(ageGroup, index)
     }
     return index

@@ -114,10 +114,27 @@ export interface Terms {
   rowOf(number: number): number
   /** Whether the number is of words that are in questions about anything. */
   isLight(number: number): boolean
+  /** All that has been learned. */
+  keep(): LearnedWords
 }
 
-/** Turns texts into words. Works each learned word out once: the passages say the same few thousand words again and again. */
-export function termsWith(synonyms: readonly (readonly string[])[], rowOf: (word: string) => number | undefined): Terms {
+/** What has been learned, in a shape that can be kept: of each spelling its word, and of each number the stem that has it. */
+export interface LearnedWords {
+  readonly spellings: readonly string[]
+  readonly plains: readonly string[]
+  readonly kinds: Uint8Array
+  readonly numbers: Int32Array
+  readonly rows: Int32Array
+  readonly stems: readonly string[]
+}
+
+const KINDS = ['telling', 'asking', 'filler'] as const
+
+/**
+ * Turns texts into words. Works each learned word out once: the passages say the same few thousand words again and again.
+ * Goes on from what was `learned` earlier, with the same synonyms and rows.
+ */
+export function termsWith(synonyms: readonly (readonly string[])[], rowOf: (word: string) => number | undefined, learned?: LearnedWords): Terms {
   const oneOf = new Map(synonyms.flatMap((set) => set.map((word) => [stemmer(normalize(word)), stemmer(normalize(set[0] as string))] as const)))
   const numbers = new Map<string, number>()
   const bySpelling = new Map<string, Word>()
@@ -129,6 +146,24 @@ export function termsWith(synonyms: readonly (readonly string[])[], rowOf: (word
   const light = new Set(LIGHT_WORDS.split(' ').map(stemOf))
   const lightNumbers = new Set<number>()
   const rows: number[] = []
+
+  function number(stem: string): number {
+    const next = numbers.size
+    numbers.set(stem, next)
+    if (light.has(stem)) lightNumbers.add(next)
+    rows.push(UNKNOWN)
+    return next
+  }
+  function remember(spelling: string, word: Word): void {
+    if (word.row !== UNKNOWN) rows[word.number] = rows[word.number] === UNKNOWN ? word.row : Math.min(rows[word.number] as number, word.row)
+    bySpelling.set(spelling, word)
+    byPlain.set(word.plain, word)
+  }
+  for (const stem of learned?.stems ?? []) number(stem)
+  learned?.spellings.forEach((spelling, at) => {
+    const kind = KINDS[learned.kinds[at] as number] as Word['kind']
+    remember(spelling, { plain: learned.plains[at] as string, kind, number: learned.numbers[at] as number, row: learned.rows[at] as number })
+  })
 
   function readWord(spelling: string): Word {
     const known = bySpelling.get(spelling)
@@ -145,15 +180,9 @@ export function termsWith(synonyms: readonly (readonly string[])[], rowOf: (word
     if (known) return known
     let word = readWord(spelling)
     if (word.kind !== 'filler' && word.number === UNKNOWN) {
-      const name = word.kind === 'asking' ? `?${word.plain}` : stemOf(word.plain)
-      word = { ...word, number: numbers.size }
-      numbers.set(name, word.number)
-      if (light.has(name)) lightNumbers.add(word.number)
-      rows.push(UNKNOWN)
+      word = { ...word, number: number(word.kind === 'asking' ? `?${word.plain}` : stemOf(word.plain)) }
     }
-    if (word.row !== UNKNOWN) rows[word.number] = rows[word.number] === UNKNOWN ? word.row : Math.min(rows[word.number] as number, word.row)
-    bySpelling.set(spelling, word)
-    byPlain.set(word.plain, word)
+    remember(spelling, word)
     return word
   }
 
@@ -167,5 +196,16 @@ export function termsWith(synonyms: readonly (readonly string[])[], rowOf: (word
     size: () => rows.length,
     rowOf: (number) => rows[number] ?? UNKNOWN,
     isLight: (number) => lightNumbers.has(number),
+    keep() {
+      const words = [...bySpelling.values()]
+      return {
+        spellings: [...bySpelling.keys()],
+        plains: words.map((word) => word.plain),
+        kinds: Uint8Array.from(words, (word) => KINDS.indexOf(word.kind)),
+        numbers: Int32Array.from(words, (word) => word.number),
+        rows: Int32Array.from(words, (word) => word.row),
+        stems: [...numbers.keys()],
+      }
+    },
   }
 }
