@@ -22,6 +22,9 @@ import type { Curriculum } from './curriculum/curriculum.ts'
 import { registerDashboardRoutes } from './dashboard/dashboard.routes.ts'
 import { dashboardService } from './dashboard/dashboard.service.ts'
 import { dashboardStore } from './dashboard/dashboard.store.ts'
+import { registerGrowthRoutes } from './dashboard/growth.routes.ts'
+import { growthService } from './dashboard/growth.service.ts'
+import { growthStore } from './dashboard/growth.store.ts'
 import { registerGatewayRoutes } from './gateway/gateway.routes.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway/gateway.ts'
 import type { LiveEvents } from './gateway/live-events.ts'
@@ -111,6 +114,7 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
       registerRewardsRoutes(app, rewardsService(db, badges, shopCatalogue))
       registerSessionRoutes(app, sessionService(db, clock))
       registerDashboardRoutes(app, dashboard, deps.children)
+      registerGrowthRoutes(app, growthService(growthStore(db), clock, curriculum))
       await registerNoticeRoutes(app, notices)
       registerShopRoutes(app, shopService(db, clock, shopCatalogue), shopCatalogue)
     },

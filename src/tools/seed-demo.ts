@@ -287,6 +287,7 @@ To look at after \`npm start\`, at ${url}/docs or with curl and the token of POS
 
   GET /v1/dashboard?period=month                                       what each child did, day by day
   GET /v1/dashboard/children/{child_id}/activity?period=month          favourite topics, questions, growth
+  GET /v1/dashboard/children/{child_id}/growth?period=month            which turns made each growth score
   GET /v1/dashboard/children/{child_id}/conversations                  every talk; Maya reported a reply two days ago
   GET /v1/constellation, /v1/streaks, /v1/rewards, with X-Child-ID     the map, Noah's saved streak, badges and purchases
 `

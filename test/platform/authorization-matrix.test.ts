@@ -29,11 +29,15 @@ const PUBLIC = [
   'post /v1/notifications/unsubscribe',
 ]
 /** Ids that belong to a family. Each member of the matrix has one of each of its own, made through the door. */
-const PRIVATE_IDS = ['child_id', 'conversation_id', 'message_id', 'spark_id', 'session_id'] as const
+const PRIVATE_IDS = ['child_id', 'conversation_id', 'message_id', 'words_id', 'spark_id', 'session_id'] as const
 type PrivateId = (typeof PRIVATE_IDS)[number]
 type Ids = Readonly<Record<PrivateId, string>>
 /** Ids that are the same for everybody. In a path these are used; in bodies those of the example are. */
 const COMMON_IDS: Readonly<Record<string, string>> = { topic_id: TOPIC.space, item_id: 'avatar_robot', avatar_id: '', theme_id: '', companion_id: '' }
+/** What a path calls by another name: messages are replies, but where the child's own words are meant. */
+const ALIASES: Readonly<Record<string, Readonly<Record<string, PrivateId>>>> = {
+  'post /v1/dashboard/children/{child_id}/growth/{message_id}/dismiss': { message_id: 'words_id' },
+}
 /** Bodies of the operations whose example does not fit, or that have none. */
 const BODIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'post /v1/auth/password': { current_password: PASSWORD, new_password: PASSWORD },
@@ -87,6 +91,7 @@ let rowsBefore: Rows
 let secrets: readonly string[]
 
 const nameOf = ({ method, path }: Described) => `${method} ${path}`
+const idNamed = (described: Described, name: string) => ALIASES[nameOf(described)]?.[name] ?? name
 const parameters = ({ operation }: Described, place: string) =>
   (operation.parameters ?? []).flatMap((parameter) => ('in' in parameter && parameter.in === place ? [parameter.name] : []))
 const isPublic = ({ operation }: Described) => operation.security?.length === 0
@@ -100,7 +105,7 @@ function exampleOf(described: Described): Readonly<Record<string, unknown>> | un
 
 /** Every parameter and field that names something by its id. */
 const namesOfIds = (described: Described): string[] => [
-  ...parameters(described, 'path'),
+  ...parameters(described, 'path').map((name) => idNamed(described, name)),
   ...[...parameters(described, 'query'), ...Object.keys(exampleOf(described) ?? {})].filter((name) => /_ids?$/.test(name)),
 ]
 
@@ -129,15 +134,17 @@ async function liveThroughADay(token: string, childId: string, speaking: string,
   }
   const spark = await done(api.get('/v1/brain-spark', as))
   const { conversation_id } = await done(api.post('/v1/conversations', { ...as, body: { conversation_type: 'brain_spark' }, key: newId() }))
-  const turn = (said: number | string) => done(takeTurn(api, { token, childId } as Parameters<typeof takeTurn>[1], conversation_id, said))
-  await turn(words)
-  for (let count = 0; count < 6; count += 1) await turn(0)
+  const speak = (conversation: string, said: number | string) => done(takeTurn(api, { token, childId } as Parameters<typeof takeTurn>[1], conversation, said))
+  await speak(conversation_id, words)
+  for (let count = 0; count < 6; count += 1) await speak(conversation_id, 0)
   const history = await done(api.get(`/v1/conversations/${conversation_id}/messages`, as))
   const message_id = history.findLast((message: { role: string }) => message.role === 'assistant').id
   await done(api.post(`/v1/conversations/${conversation_id}/messages/${message_id}/report`, { token: speaking }))
+  const talk = await done(api.post('/v1/conversations', { ...as, body: { topic_id: TOPIC.space }, key: newId() }))
+  const words_id = (await speak(talk.conversation_id, 'Why do stars twinkle?')).user_message.id
   await giveStars(server, childId, 2_000)
   await done(api.post('/v1/shop/theme_ocean/purchase', { ...as, key: newId() }))
-  return { child_id: childId, conversation_id, message_id, spark_id: spark.id }
+  return { child_id: childId, conversation_id, message_id, words_id, spark_id: spark.id }
 }
 
 /** The rows of every table that mention one of the ids, as JSON. */
@@ -233,7 +240,7 @@ afterAll(() => server.close())
 
 function send({ operation, token, child }: Pick<Attempt, 'operation' | 'token' | 'child'>, ids: Ids, accept = 'application/json') {
   const known: Readonly<Record<string, string | undefined>> = { ...COMMON_IDS, ...ids }
-  const path = operation.path.replace(/\{(\w+)\}/g, (_match, name: string) => known[name] as string)
+  const path = operation.path.replace(/\{(\w+)\}/g, (_match, name: string) => known[idNamed(operation, name)] as string)
   const asked = parameters(operation, 'query').filter((name) => name in ids)
   const query = asked.map((name) => `${name}=${known[name]}`).join('&')
   const body = operation.body && Object.fromEntries(Object.entries(operation.body).map(([field, value]) => [field, ids[field as PrivateId] ?? value]))
@@ -344,7 +351,8 @@ it("refuses another family's parent wherever a child is named", async () => {
     nobodys: { child: newId(), ids: victim.ids },
   }))
   const byId = at('parent').filter(({ privateIds }) => privateIds.includes('child_id'))
-  await expectRefused([...byHeader, ...byId.flatMap((operation) => mixtures(operation, stranger.ids).map((mixture) => ({ ...common, operation, ...mixture })))])
+  const naming = byId.flatMap((operation) => mixtures(operation, stranger.ids).map((mixture) => ({ ...common, operation, ...mixture })))
+  await expectRefused([...byHeader, ...naming.filter(({ ids }) => ids.child_id === victim.ids.child_id)])
 })
 
 // Attack: a child names its sibling, or any other child, in the header.
@@ -385,7 +393,15 @@ it('finds nothing under the ids of another child, as if they did not exist', asy
       ...{ who: 'a parent of another family', operation, token: stranger.parentToken, expected: '404 NOT_FOUND', ...mixture },
     })),
   )
-  await expectRefused([...asChild, ...asParent])
+  const parents = [
+    ['a parent of another family, for their own child', stranger.parentToken, stranger],
+    ['its own parent, for its sibling', victim.parentToken, sibling],
+  ] as const
+  const ofAChild = at('parent').filter(({ privateIds }) => privateIds.includes('child_id') && privateIds.length > 1)
+  const forAnother = ofAChild.flatMap((operation) =>
+    parents.flatMap(([who, token, { ids }]) => mixtures(operation, ids).map((mixture) => ({ who, operation, token, expected: '404 NOT_FOUND', ...mixture }))),
+  )
+  await expectRefused([...asChild, ...asParent, ...forAnother.filter(({ ids }) => ids.child_id !== victim.ids.child_id)])
 })
 
 // Attack: a list, a summary or a cache hands out what belongs to somebody else.

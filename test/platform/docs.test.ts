@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { OpenAPIV3 } from 'openapi-types'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ERRORS } from '../../src/platform/http/errors.ts'
 import { newId } from '../../src/platform/ids.ts'
 import type { ApiResponse } from '../helpers/api.ts'
@@ -29,10 +29,11 @@ let document: OpenAPIV3.Document
 let operations: readonly Described[]
 beforeAll(async () => {
   server = await startTestServer()
-  await relieved(server.app)
   document = documentOf(server.app)
   operations = operationsOf(document)
 })
+// Reading the whole document holds the loop up, too.
+beforeEach(() => relieved(server.app))
 afterAll(() => server.close())
 
 /** The document itself can be had without end and without refusal. */
@@ -171,6 +172,9 @@ describe('the schemas of the document', () => {
     const inConversation = `/v1/conversations/${conversation}`
     const registration = { email: `${newId()}@example.com`, password: PASSWORD, display_name: 'Alex', timezone: 'UTC', consents: CONSENTS }
     const child = '/v1/children/{child_id}'
+    const said = await takeTurn(api, family, conversation, 'Why do stars twinkle?')
+    const growth = `/v1/dashboard/children/${family.childId}/growth`
+    const dismissed = { ...as, body: { skill: 'critical_thinking' } }
     const answers: [(typeof METHODS)[number], string, ApiResponse][] = [
       ['post', '/v1/auth/register', await api.post('/v1/auth/register', { body: registration })],
       ['post', '/v1/auth/login', await api.post('/v1/auth/login', { body: { email: family.email, password: PASSWORD } })],
@@ -187,9 +191,16 @@ describe('the schemas of the document', () => {
       ['get', '/v1/topics/{topic_id}', await api.get(`/v1/topics/${TOPIC.space}`, { token: family.token })],
       ['get', '/v1/constellation', await api.get('/v1/constellation', as)],
       ['post', '/v1/conversations', await api.post('/v1/conversations', { ...as, body: { topic_id: TOPIC.animals } })],
-      ['post', '/v1/conversations/{conversation_id}/messages', await takeTurn(api, family, conversation, 'Why do stars twinkle?')],
+      ['post', '/v1/conversations/{conversation_id}/messages', said],
       ['post', '/v1/conversations/{conversation_id}/messages', await takeTurn(api, family, conversation, 1)],
       ['get', '/v1/conversations/{conversation_id}/messages', await api.get(`${inConversation}/messages?limit=2`, as)],
+      ['get', '/v1/dashboard/children/{child_id}/growth', await api.get(growth, as)],
+      [
+        'post',
+        '/v1/dashboard/children/{child_id}/growth/{message_id}/dismiss',
+        await api.post(`${growth}/${said.body.data.user_message.id}/dismiss`, dismissed),
+      ],
+      ['get', '/v1/dashboard/children/{child_id}/growth', await api.get(growth, as)],
       ['post', '/v1/conversations/{conversation_id}/end', await api.post(`${inConversation}/end`, as)],
       ['delete', child, await api.delete(`/v1/children/${family.childId}`, as)],
       ['post', '/v1/auth/logout', await api.post('/v1/auth/logout', as)],

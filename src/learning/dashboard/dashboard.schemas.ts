@@ -4,10 +4,10 @@ import { isoSeconds } from '../../platform/clock.ts'
 import { PageLimit } from '../../platform/http/cursor.ts'
 import { LocalDateText, Timestamp } from '../../platform/http/envelope.ts'
 import { SafetyFlagView, toSafetyFlagView } from '../../safety/flags.ts'
-import { SKILLS } from '../progress/growth.ts'
+import { perSkill } from '../progress/growth.ts'
 import { type ChildActivity, type ChildSummary, type ConversationLine, type FullConversation, PERIODS, type PeriodName } from './dashboard.service.ts'
 
-const PeriodText = z.enum(PERIODS).default('week').meta({ description: 'The last 1, 7 or 30 local days, today included' })
+export const PeriodText = z.enum(PERIODS).default('week').meta({ description: 'The last 1, 7 or 30 local days, today included' })
 
 export const SummaryQuery = z.strictObject({ child_id: z.uuid().toLowerCase().optional(), period: PeriodText })
 export const ActivityQuery = z.strictObject({
@@ -105,8 +105,8 @@ export const DashboardView = z
     },
   })
 
-const GrowthView = z.object({ score: z.int().min(0).max(100), change: z.int() })
-const TopicRef = z.object({ id: z.uuid(), name: z.string() })
+export const GrowthView = z.object({ score: z.int().min(0).max(100), change: z.int() })
+export const TopicRef = z.object({ id: z.uuid(), name: z.string() })
 
 export const ActivityView = z
   .object({
@@ -120,7 +120,7 @@ export const ActivityView = z
         sample_questions: z.array(z.string()).meta({ description: "In the child's own words, the latest three" }),
       }),
     ),
-    cognitive_growth: z.object(Object.fromEntries(SKILLS.map((skill) => [skill, GrowthView])) as Record<(typeof SKILLS)[number], typeof GrowthView>),
+    cognitive_growth: z.object(perSkill(() => GrowthView)),
     conversations: z
       .array(z.object({ id: z.uuid(), topic: z.string(), date: Timestamp, duration_minutes: z.int(), depth_reached: z.int(), excerpt: z.string() }))
       .optional()
@@ -212,7 +212,7 @@ export const toActivityView = (
     depth_change: { from: depthFrom, to: depthTo },
     sample_questions: [...sampleQuestions],
   })),
-  cognitive_growth: growth,
+  cognitive_growth: perSkill((skill) => ({ score: growth[skill].score, change: growth[skill].change })),
   ...(withConversations && {
     conversations: conversations.map((line) => ({
       id: line.id,

@@ -4,13 +4,13 @@ import type { ActiveChild } from '../../family/child-access.ts'
 import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor.ts'
 import { AppError, invalidField } from '../../platform/http/errors.ts'
-import { addDays, dayNumber, type LocalDate, localDateAt, startOfDay } from '../../platform/local-date.ts'
+import { addDays, type LocalDate, localDateAt, startOfDay } from '../../platform/local-date.ts'
 import type { SafetyFlag } from '../../safety/flags.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import { summaryOf } from '../conversations/ending.service.ts'
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
 import { type DepthStep, depthStepsOf, depthsBefore } from '../progress/depth-steps.ts'
-import { EVIDENCE_DAYS, growthScore, SKILLS, type Skill, weightAfter } from '../progress/growth.ts'
+import { type Growth, growthOf, type Skill } from '../progress/growth.ts'
 import { streakAt } from '../rewards/streak.ts'
 import { streakDaysOf } from '../rewards/streak-days.ts'
 import type { ActivityRow, ChildSummaryRow, ConversationRow, DashboardStore, Period } from './dashboard.store.ts'
@@ -42,11 +42,6 @@ export interface TopicActivity {
   readonly depthFrom: number
   readonly depthTo: number
   readonly sampleQuestions: readonly string[]
-}
-
-export interface Growth {
-  readonly score: number
-  readonly change: number
 }
 
 export interface ConversationLine {
@@ -202,15 +197,14 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
     /** What a child did in a period, by topic, and how its ways of thinking grew. At most two round trips. */
     async activity(child: ActiveChild, periodName: PeriodName, withConversations: boolean): Promise<ChildActivity> {
       const period = periodOf(periodName, child.today, child.timezone)
-      const evidenceFrom = addDays(period.from, -EVIDENCE_DAYS)
       const filter = { start: period.start, end: period.end, topicId: undefined, after: undefined, limit: MOST_CONVERSATIONS }
       const [row, conversations] = await Promise.all([
-        store.activity(child.id, period, SAMPLE_QUESTIONS, evidenceFrom),
+        store.activity(child.id, period, SAMPLE_QUESTIONS),
         withConversations ? store.conversations(child.id, filter) : [],
       ])
       return {
         topics: topicActivities(curriculum, row, depthStepsOf(row.steps), period.start.getTime()),
-        growth: growthOf(row.evidence, period),
+        growth: growthOf(row.evidence, period.from, period.to),
         conversations: conversations.map((conversation) => lineOf(conversation, child.name)),
       }
     },
@@ -259,19 +253,4 @@ function topicActivities(curriculum: Curriculum, row: ActivityRow, steps: readon
     const sampleQuestions = row.questions.filter((question) => question[0] === topicId).map((question) => question[1])
     return [{ topic, timeSpentMinutes: Math.floor(timeMs / MINUTE), depthFrom: before.get(topicId) ?? 0, depthTo: now.get(topicId) ?? 0, sampleQuestions }]
   })
-}
-
-/** The scores now, and what they have changed since the period began. */
-function growthOf(evidence: ActivityRow['evidence'], period: Period): Record<Skill, Growth> {
-  const [from, to] = [dayNumber(period.from), dayNumber(period.to)]
-  const sums = new Map(SKILLS.map((skill) => [skill, { now: 0, before: 0 }]))
-  for (const [skill, day, weight] of evidence) {
-    const sum = sums.get(skill)
-    if (!sum) continue
-    const number = dayNumber(day)
-    sum.now += weight * weightAfter(to - number)
-    if (number < from) sum.before += weight * weightAfter(from - number)
-  }
-  const growth = [...sums].map(([skill, { now, before }]) => [skill, { score: growthScore(now), change: growthScore(now) - growthScore(before) }] as const)
-  return Object.fromEntries(growth) as Record<Skill, Growth>
 }

@@ -1,8 +1,9 @@
 import type { Database, Statement } from '../../platform/db/database.ts'
 import type { LocalDate } from '../../platform/local-date.ts'
 import { type DepthStepRows, depthSteps } from '../progress/depth-steps.ts'
-import type { Skill } from '../progress/growth.ts'
+import type { EvidenceDay } from '../progress/growth.ts'
 import { type StreakDates, streakDates } from '../rewards/streak-days.ts'
+import { evidenceDays, evidenceFrom } from './growth.store.ts'
 
 /** A stretch of local days, both ends included, and the instants between which they lie. */
 export interface Period {
@@ -29,7 +30,7 @@ export type ActivityRow = {
   steps: DepthStepRows
   topic_days: readonly (readonly [topicId: string, timeMs: number, turns: number])[]
   questions: readonly (readonly [topicId: string, question: string])[]
-  evidence: readonly (readonly [skill: Skill, day: LocalDate, weight: number])[]
+  evidence: readonly EvidenceDay[]
 }
 
 export type ConversationRow = {
@@ -75,8 +76,7 @@ const ACTIVITY: Statement = {
         (SELECT c.topic_id, m.content, m.created_at, row_number() OVER (PARTITION BY c.topic_id ORDER BY m.created_at DESC) AS place
           FROM messages m JOIN conversations c ON c.id = m.conversation_id
           WHERE m.child_id = $1 AND m.created_at >= $4 AND m.created_at < $5 AND m.role = 'user' AND m.is_free_form) q WHERE q.place <= $6) AS questions,
-      (SELECT coalesce(json_agg(json_build_array(g.skill, g.day, g.weight)), '[]') FROM
-        (SELECT skill, day, sum(weight) AS weight FROM growth_evidence WHERE child_id = $1 AND day >= $7::date GROUP BY skill, day) g) AS evidence`,
+      ${evidenceDays('$1', '$7::date')} AS evidence`,
 }
 
 // Conversations with at least one turn of the child, newest first.
@@ -129,8 +129,8 @@ export function dashboardStore(db: Database) {
     },
     summaries: (childIds: readonly string[], period: Period): Promise<ChildSummaryRow[]> =>
       db.query<ChildSummaryRow>(SUMMARIES, [childIds, period.from, period.to, period.start, period.end]),
-    async activity(childId: string, period: Period, questionsEach: number, evidenceFrom: LocalDate): Promise<ActivityRow> {
-      const [row] = await db.query<ActivityRow>(ACTIVITY, [childId, period.from, period.to, period.start, period.end, questionsEach, evidenceFrom])
+    async activity(childId: string, period: Period, questionsEach: number): Promise<ActivityRow> {
+      const [row] = await db.query<ActivityRow>(ACTIVITY, [childId, period.from, period.to, period.start, period.end, questionsEach, evidenceFrom(period)])
       return row as ActivityRow
     },
     conversations: (childId: string, { start, end, topicId, after, limit }: ConversationFilter): Promise<ConversationRow[]> =>

@@ -5,9 +5,12 @@ const RequestMeta = z.object({ request_id: z.string() })
 /** `{ data, meta }` of a single thing. */
 export const Data = <S extends z.ZodType>(schema: S) => z.object({ data: schema, meta: RequestMeta })
 
+/** `{ data, meta }` of a thing that holds a page of a list. */
+export const Paged = <S extends z.ZodType>(schema: S) =>
+  z.object({ data: schema, meta: RequestMeta.extend({ has_more: z.boolean(), cursor: z.string().nullable() }) })
+
 /** `{ data, meta }` of a page of a list, newest first unless the route says otherwise. */
-export const Page = <S extends z.ZodType>(schema: S) =>
-  z.object({ data: z.array(schema), meta: RequestMeta.extend({ has_more: z.boolean(), cursor: z.string().nullable() }) })
+export const Page = <S extends z.ZodType>(schema: S) => Paged(z.array(schema))
 
 /** `{ data, meta }` of a complete list. */
 export const List = <S extends z.ZodType>(schema: S) => z.object({ data: z.array(schema), meta: RequestMeta.extend({ total: z.int() }) })
@@ -24,7 +27,7 @@ interface Requestlike {
 
 export const data = <T>(request: Requestlike, value: T) => ({ data: value, meta: { request_id: request.id } })
 export const list = <T>(request: Requestlike, values: T[]) => ({ data: values, meta: { request_id: request.id, total: values.length } })
-export const page = <T>(request: Requestlike, values: T[], cursor: string | null) => ({
-  data: values,
+export const page = <T>(request: Requestlike, value: T, cursor: string | null) => ({
+  data: value,
   meta: { request_id: request.id, has_more: cursor !== null, cursor },
 })
