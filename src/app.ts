@@ -17,7 +17,7 @@ import { registerAuthRoutes, registerJwksRoute } from './identity/auth.routes.ts
 import { authService } from './identity/auth.service.ts'
 import { ISSUER, tokensOf } from './identity/tokens.ts'
 import { MAX_FRAME_BYTES } from './learning/gateway/frames.ts'
-import { LEARNING_EXPORT } from './learning/learning-export.ts'
+import { LEARNING_EXPORT, UNTOLD } from './learning/learning-export.ts'
 import { learningRoom } from './learning/plugin.ts'
 import { ownsItem } from './learning/rewards/shop.service.ts'
 import { registerDocs } from './platform/http/docs.ts'
@@ -34,6 +34,11 @@ import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
 import { isUuid, newId } from './platform/ids.ts'
 import type { Job } from './platform/jobs.ts'
+import { alertsService } from './safety/alerts.service.ts'
+import { alertsStore } from './safety/alerts.store.ts'
+import { registerFlagRoutes } from './safety/flags.routes.ts'
+import { flagsService } from './safety/flags.service.ts'
+import { safeguardingService } from './safety/safeguarding.service.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -108,9 +113,13 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
   const room = learningRoom({ ...deps, tokens, limits, children, publicUrl: config.publicUrl, onError })
   const auth = authService({ ...deps, tokens, limits, profiles: familyProfiles, publicUrl: config.publicUrl, onMailError: onError })
   const parents = parentsService(db, clock)
+  const flags = flagsService(db, clock)
+  const conversationUrl = (id: string) => `${config.publicUrl}/v1/dashboard/conversations/${id}`
+  const alerts = alertsService({ ...deps, store: alertsStore(db), safeguardingEmail: config.safeguardingEmail, conversationUrl, onError })
+  if (config.safeguardingEmail === undefined) logger.warn('SAFEGUARDING_EMAIL is not set: disclosures that point at a caregiver reach nobody')
 
   const idempotency = idempotencyStore(db, clock, deps.box)
-  const erasure = erasureService({ db, clock, revocations, anonymousScopes: idempotency.anonymousScopes })
+  const erasure = erasureService({ db, clock, revocations, anonymousScopes: idempotency.anonymousScopes, untold: UNTOLD })
   const exportChild = (childId: string, requestId: string) =>
     exportOf(db, [...FAMILY_EXPORT, ...LEARNING_EXPORT], childId, '{"data":{', `},"meta":{"request_id":${JSON.stringify(requestId)}}}`)
 
@@ -124,11 +133,12 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
       registerAuthRoutes(v1, auth, clock)
       registerFamilyRoutes(v1, { parents, children, erasure, exportChild })
       await room.registerRoutes(v1)
+      registerFlagRoutes(v1, flags)
       room.registerGateway(v1, '/ws')
     },
     { prefix: '/v1' },
   )
-  app.decorate('jobs', room.jobs)
+  app.decorate('jobs', [{ name: 'safety-alerts', cron: '* * * * *', run: async () => void (await alerts.sendAlerts()) }, ...room.jobs])
   app.addHook('preClose', async () => room.close())
   app.addHook('onClose', async () => room.drain())
   return app
@@ -149,9 +159,14 @@ function dependencyChecks({ db, redis, revocations }: Deps): DependencyCheck[] {
   ]
 }
 
-function gauges(gateway: { readonly sockets: number }, { live }: Deps): GaugeSource[] {
+function gauges(gateway: { readonly sockets: number }, { live, db, clock }: Deps): GaugeSource[] {
   return [
     { name: 'brainspark_sockets', help: 'Open WebSocket connections', read: () => gateway.sockets },
     { name: 'brainspark_children_listening', help: 'Children with at least one authenticated socket', read: () => live.listeners.length },
+    {
+      name: 'brainspark_safeguarding_waiting',
+      help: 'Disclosures that point at a caregiver and that nobody has acknowledged',
+      read: () => safeguardingService(db, clock).waiting(),
+    },
   ]
 }

@@ -34,6 +34,7 @@ const Environment = z.object({
   REDIS_URL: Url('redis:', 'rediss:').optional(),
   SMTP_URL: Url('smtp:', 'smtps:').optional(),
   MAIL_FROM: z.string().min(3).default('BrainSpark <hello@brainspark.app>'),
+  SAFEGUARDING_EMAIL: z.email('must be an e-mail address').optional(),
   JWT_PRIVATE_KEY: Pem.optional(),
   ENCRYPTION_KEYS: EncryptionKeys.optional(),
   GOOGLE_CLIENT_ID: List.optional(),
@@ -66,6 +67,8 @@ export interface Config {
   readonly database: { readonly url: string | undefined; readonly poolSize: number }
   readonly redisUrl: string | undefined
   readonly mail: { readonly smtpUrl: string | undefined; readonly from: string }
+  /** Who is told of disclosures that point at a caregiver. */
+  readonly safeguardingEmail: string | undefined
   readonly keys: { readonly jwtPrivateKey: string | undefined; readonly encryptionKeys: readonly string[] | undefined }
   readonly oauth: Readonly<Record<'google' | 'apple', OauthProviderConfig>>
   readonly rateLimitMultiplier: number
@@ -108,6 +111,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL },
     redisUrl: env.REDIS_URL,
     mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
+    safeguardingEmail: env.SAFEGUARDING_EMAIL,
     keys: { jwtPrivateKey: env.JWT_PRIVATE_KEY, encryptionKeys: env.ENCRYPTION_KEYS },
     oauth: {
       google: { clientIds: env.GOOGLE_CLIENT_ID ?? [], issuer: env.GOOGLE_ISSUER, jwksUrl: env.GOOGLE_JWKS_URL },

@@ -13,7 +13,7 @@ export interface ErasureReceipt {
   /** SHA-256 in hex of the id of what was erased. */
   readonly subjectHash: string
   readonly erasedAt: Date
-  /** Rows removed, by table; tables that held none are left out. */
+  /** Rows removed, by table; tables that held none are left out, and so are rows that a family learns nothing of. */
   readonly removed: Readonly<Record<string, number>>
   /** Rows that still name the child when all is done: 0. */
   readonly remaining: number
@@ -31,6 +31,8 @@ export interface ErasureDeps {
   readonly revocations: Revocations
   /** Under which the answers to callers without a token are kept, by the e-mail they named. */
   readonly anonymousScopes: (email: string) => readonly string[]
+  /** Rows that a family learns nothing of, by table: conditions on `t`. They are removed like the others and counted in no receipt. */
+  readonly untold: Readonly<Record<string, string>>
 }
 
 /** Counts by table, added up; tables without any are left out. */
@@ -42,14 +44,15 @@ function added(...counts: readonly Readonly<Record<string, number>>[]): Record<s
 
 const subjectHash = (id: string): string => createHash('sha256').update(id).digest('hex')
 
-export function erasureService({ db, clock, revocations, anonymousScopes }: ErasureDeps) {
-  /** Counts by table the rows of children, in every table of the live schema that has a column for them. */
-  async function rowsOf(tx: Transaction, childIds: readonly string[]): Promise<Record<string, number>> {
+export function erasureService({ db, clock, revocations, anonymousScopes, untold }: ErasureDeps) {
+  /** Counts by table the rows of children, in every table of the live schema that has a column for them; without those that match `leftOut`. */
+  async function rowsOf(tx: Transaction, childIds: readonly string[], leftOut: Readonly<Record<string, string>>): Promise<Record<string, number>> {
     const tables = await tx.$queryRaw<{ name: string }[]>`
       SELECT table_name AS name FROM information_schema.columns WHERE table_schema = current_schema() AND column_name = 'child_id' ORDER BY table_name`
     const counts: Record<string, number> = {}
     for (const { name, column } of [{ name: 'children', column: 'id' }, ...tables.map((table) => ({ ...table, column: 'child_id' }))]) {
-      const [row] = await tx.$queryRawUnsafe<{ rows: number }[]>(`SELECT count(*)::int AS rows FROM "${name}" WHERE "${column}" = ANY($1::uuid[])`, childIds)
+      const sql = `SELECT count(*)::int AS rows FROM "${name}" t WHERE t."${column}" = ANY($1::uuid[]) AND NOT (${leftOut[name] ?? 'false'})`
+      const [row] = await tx.$queryRawUnsafe<{ rows: number }[]>(sql, childIds)
       if (row && row.rows > 0) counts[name] = row.rows
     }
     return counts
@@ -64,7 +67,7 @@ export function erasureService({ db, clock, revocations, anonymousScopes }: Eras
       await revokeSessions(tx, revocations, { childId }, 'child_deleted', now)
       await revocations.denyChild(tx, childId)
     }
-    const removed = await rowsOf(tx, childIds)
+    const removed = await rowsOf(tx, childIds, untold)
     await tx.child.deleteMany({ where: { id: { in: [...childIds] } } })
     return added(removed, { idempotency_keys: answers.count })
   }
@@ -77,7 +80,7 @@ export function erasureService({ db, clock, revocations, anonymousScopes }: Eras
         await tx.$queryRaw`SELECT 1 FROM children WHERE id = ${childId}::uuid FOR UPDATE`
         const removed = await removeChildren(tx, [childId], now)
         if (!removed.children) return
-        const remaining = sum(await rowsOf(tx, [childId]))
+        const remaining = sum(await rowsOf(tx, [childId], {}))
         await tx.erasureReceipt.create({ data: { id: newId(), parentId, subjectHash: subjectHash(childId), erasedAt: new Date(now), removed, remaining } })
       })
     },
@@ -107,7 +110,7 @@ export function erasureService({ db, clock, revocations, anonymousScopes }: Eras
         const scopes = [accountId, ...anonymousScopes(account.emailKey)]
         const answers = await tx.idempotencyKey.deleteMany({ where: { OR: [{ scope: { in: scopes } }, { operationId: accountId }] } })
         await tx.account.deleteMany({ where: { id: accountId } })
-        const remaining = sum(await rowsOf(tx, childIds)) + sum(await ownRows(tx, accountId))
+        const remaining = sum(await rowsOf(tx, childIds, {})) + sum(await ownRows(tx, accountId))
         return {
           id: newId(),
           subjectHash: subjectHash(accountId),

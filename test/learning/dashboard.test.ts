@@ -149,7 +149,10 @@ describe('the dashboard', () => {
       expect(data.messages.map((message: { role: string }) => message.role)).toEqual(['assistant', 'user', 'assistant'])
       expect(data.messages[1].content).toBe('Why do stars twinkle?')
       expect(data.safety_flags).toEqual([
-        { id: expect.any(String), message_id: replyId, category: 'reported', severity: 'low', action: 'shown_to_parent', created_at: expect.any(String) },
+        {
+          ...{ id: expect.any(String), child_id: family.childId, conversation_id: conversation, message_id: replyId },
+          ...{ category: 'reported', severity: 'low', action: 'shown_to_parent', created_at: expect.any(String), acknowledged_at: null },
+        },
       ])
       expectRefusal(await get(await makeFamily(server.api), `/conversations/${conversation}`), 404, 'NOT_FOUND')
       expectRefusal(await get(family, `/conversations/${newId()}`), 404, 'NOT_FOUND')

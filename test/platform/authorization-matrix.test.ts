@@ -29,7 +29,7 @@ const PUBLIC = [
   'post /v1/notifications/unsubscribe',
 ]
 /** Ids that belong to a family. Each member of the matrix has one of each of its own, made through the door. */
-const PRIVATE_IDS = ['child_id', 'conversation_id', 'message_id', 'words_id', 'spark_id', 'session_id'] as const
+const PRIVATE_IDS = ['child_id', 'conversation_id', 'message_id', 'words_id', 'spark_id', 'session_id', 'flag_id'] as const
 type PrivateId = (typeof PRIVATE_IDS)[number]
 type Ids = Readonly<Record<PrivateId, string>>
 /** Ids that are the same for everybody. In a path these are used; in bodies those of the example are. */
@@ -140,11 +140,12 @@ async function liveThroughADay(token: string, childId: string, speaking: string,
   const history = await done(api.get(`/v1/conversations/${conversation_id}/messages`, as))
   const message_id = history.findLast((message: { role: string }) => message.role === 'assistant').id
   await done(api.post(`/v1/conversations/${conversation_id}/messages/${message_id}/report`, { token: speaking }))
+  const [{ id: flag_id }] = await done(api.get(`/v1/dashboard/flags?child_id=${childId}`, { token }))
   const talk = await done(api.post('/v1/conversations', { ...as, body: { topic_id: TOPIC.space }, key: newId() }))
   const words_id = (await speak(talk.conversation_id, 'Why do stars twinkle?')).user_message.id
   await giveStars(server, childId, 2_000)
   await done(api.post('/v1/shop/theme_ocean/purchase', { ...as, key: newId() }))
-  return { child_id: childId, conversation_id, message_id, words_id, spark_id: spark.id }
+  return { child_id: childId, conversation_id, message_id, words_id, spark_id: spark.id, flag_id }
 }
 
 /** The rows of every table that mention one of the ids, as JSON. */

@@ -47,6 +47,7 @@ describe('configuration', () => {
       'DATABASE_URL',
       'REDIS_URL',
       'SMTP_URL',
+      'SAFEGUARDING_EMAIL',
       'JWT_PRIVATE_KEY',
       'ENCRYPTION_KEYS',
       'GOOGLE_CLIENT_ID',
@@ -69,6 +70,7 @@ describe('configuration', () => {
       TRUST_PROXY: '2',
       CORS_ORIGINS: 'https://app.brainspark.app',
       RATE_LIMIT_MULTIPLIER: '0.5',
+      SAFEGUARDING_EMAIL: 'officer@example.com',
     })
     expect(config).toMatchObject({
       production: true,
@@ -77,6 +79,7 @@ describe('configuration', () => {
       trustProxy: 2,
       corsOrigins: ['https://app.brainspark.app'],
       rateLimitMultiplier: 0.5,
+      safeguardingEmail: 'officer@example.com',
     })
     expect(config.oauth.google.clientIds).toEqual(['one', 'two'])
   })
@@ -101,6 +104,7 @@ describe('configuration', () => {
       ENCRYPTION_KEYS: `${secret},${KEYS.ENCRYPTION_KEYS}`,
       RATE_LIMIT_MULTIPLIER: '-1',
       TUTOR_PACE_MS: secret,
+      SAFEGUARDING_EMAIL: secret,
     }
     const error = faultsOf(bad)
     expect(namesIn(error)).toEqual(Object.keys(bad).sort())

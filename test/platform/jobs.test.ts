@@ -1,5 +1,4 @@
 import PgBoss from 'pg-boss'
-import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RETENTION_DAYS } from '../../src/learning/retention.ts'
 import { DAY } from '../../src/platform/clock.ts'
@@ -8,8 +7,9 @@ import { startJobs } from '../../src/platform/jobs.ts'
 import { openMailer } from '../../src/platform/mail/mailer.ts'
 import { makeFamily, startConversation, takeTurn } from '../helpers/family.ts'
 import { runJob } from '../helpers/jobs.ts'
-import { parseMail } from '../helpers/letters.ts'
+import type { ParsedMail } from '../helpers/letters.ts'
 import { cloneDatabase, startTestServer, type TestServer } from '../helpers/server.ts'
+import { openSmtp } from '../helpers/smtp.ts'
 
 const POLLING_SECONDS = 0.5
 
@@ -99,38 +99,13 @@ describe('retention', () => {
 
 describe('mail by SMTP', () => {
   it('arrives with its plain and its HTML part and its headers', async () => {
-    const received = new Promise<string>((resolve, reject) => {
-      const smtp = new SMTPServer({
-        authOptional: true,
-        disabledCommands: ['STARTTLS'],
-        onData(stream, _session, callback) {
-          const chunks: Buffer[] = []
-          stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-          stream.on('end', () => {
-            callback()
-            smtp.close()
-            resolve(Buffer.concat(chunks).toString('utf8'))
-          })
-        },
-      })
-      smtp.on('error', reject)
-      smtp.listen(0, '127.0.0.1', () => {
-        const { port } = smtp.server.address() as { port: number }
-        const mailer = openMailer({ smtpUrl: `smtp://127.0.0.1:${port}`, from: 'BrainSpark <hello@brainspark.app>', outboxDir: '/nowhere' })
-        const mail = {
-          to: 'alex@example.com',
-          subject: 'Grüße',
-          text: 'plain',
-          html: '<p>rich</p>',
-          headers: { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' },
-        }
-        mailer
-          .send(mail)
-          .catch(reject)
-          .finally(() => mailer.close())
-      })
-    })
-    const mail = parseMail(await received)
+    const smtp = await openSmtp()
+    const mailer = openMailer({ smtpUrl: smtp.url, from: 'BrainSpark <hello@brainspark.app>', outboxDir: '/nowhere' })
+    const headers = { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
+    await mailer.send({ to: 'alex@example.com', subject: 'Grüße', text: 'plain', html: '<p>rich</p>', headers })
+    mailer.close()
+    await smtp.close()
+    const mail = smtp.letters[0] as ParsedMail
     expect([mail.to, mail.text.trim(), mail.html.trim()]).toEqual(['alex@example.com', 'plain', '<p>rich</p>'])
     expect(mail.headers['list-unsubscribe-post']).toBe('List-Unsubscribe=One-Click')
   })

@@ -78,6 +78,16 @@ export function conversationOf(row: ConversationRow): Conversation {
   }
 }
 
+/** A SQL expression: how many messages of a child, or of one of its conversations, are kept from the family. */
+export const withheldMessages = (child: string, conversation?: string, only = ''): string =>
+  `(SELECT count(*)::int FROM messages w WHERE w.child_id = ${child}${conversation ? ` AND w.conversation_id = ${conversation}` : ''} AND w.withheld${only})`
+
+/** A SQL expression: how many finished turns are kept from the family; each has a withheld reply. */
+export const withheldTurns = (child: string, conversation?: string): string => withheldMessages(child, conversation, ` AND w.role = 'assistant'`)
+
+/** A SQL expression: the finished turns of a row of conversations that its family is told of. */
+export const toldTurns = (row: string): string => `(${row}.child_turns - ${withheldTurns(`${row}.child_id`, `${row}.id`)})`
+
 export const MESSAGE_COLUMNS = 'm.id, m.role, m.content, m.choices, m.selected_choice_index, m.is_free_form, m.model, m.created_at'
 
 export interface MessageRow {

@@ -137,10 +137,11 @@ export function conversationsService({ db, store, clock, curriculum, tutor, spar
       await db.transaction(async (tx) => {
         await holdChild(tx, child.id)
         const where = { id: messageId, conversationId, childId: child.id, role: 'assistant' }
-        const message = await tx.message.findFirst({ where, select: { conversation: { select: { topicId: true } } } })
+        const message = await tx.message.findFirst({ where, select: { withheld: true, conversation: { select: { topicId: true } } } })
         if (!message) throw new AppError('NOT_FOUND')
         if (child.restrictedTopics.has(message.conversation.topicId)) throw new AppError('FORBIDDEN', { message: 'This topic is restricted' })
-        const flag = { childId: child.id, conversationId, messageId, category: 'reported', severity: 'low', action: 'shown_to_parent' }
+        const [audience, action] = message.withheld ? (['safeguarding', 'withheld'] as const) : (['family', 'shown_to_parent'] as const)
+        const flag = { childId: child.id, conversationId, messageId, category: 'reported', severity: 'low', action, audience }
         await raiseFlag(tx, flag, new Date(clock.now()))
       })
     },

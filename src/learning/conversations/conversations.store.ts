@@ -4,7 +4,7 @@ import type { Database, Statement } from '../../platform/db/database.ts'
 import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
 import type { TutorChoice } from '../tutor/tutor-model.ts'
-import { asStoredChoices, MESSAGE_COLUMNS, type Message, type MessageRow, messageOf } from './conversation.ts'
+import { asStoredChoices, MESSAGE_COLUMNS, type Message, type MessageRow, messageOf, toldTurns } from './conversation.ts'
 import type { ConversationType } from './conversations.schemas.ts'
 
 /** Adds bookings to `topic_days`, as the body of a CTE; `source` names the CTE that must have happened. */
@@ -70,7 +70,7 @@ const HISTORY: Statement = {
   text: `
     SELECT c.topic_id, m.seq, ${MESSAGE_COLUMNS}
     FROM conversations c
-    LEFT JOIN LATERAL (SELECT * FROM messages WHERE conversation_id = c.id AND seq < $3
+    LEFT JOIN LATERAL (SELECT * FROM messages WHERE conversation_id = c.id AND seq < $3 AND NOT withheld
       AND (passage IS NULL OR NOT split_part(passage, '/', 1) = ANY($5::text[])) ORDER BY seq DESC LIMIT $4) m ON true
     WHERE c.id = $1 AND c.child_id = $2
     ORDER BY m.seq`,
@@ -79,7 +79,7 @@ const HISTORY: Statement = {
 const LIST: Statement = {
   name: 'conversations.list',
   text: `
-    SELECT id, topic_id, conversation_type, started_at, last_turn_at, ended_at, depth, child_turns FROM conversations
+    SELECT id, topic_id, conversation_type, started_at, last_turn_at, ended_at, depth, ${toldTurns('c')} AS child_turns FROM conversations c
     WHERE child_id = $1 AND ($2::boolean IS NULL OR (ended_at IS NULL) = $2) AND NOT topic_id = ANY($3::uuid[])
       AND ($4::timestamptz IS NULL OR (started_at, id) < ($4, $5::uuid))
     ORDER BY started_at DESC, id DESC LIMIT $6`,

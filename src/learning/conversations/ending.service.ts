@@ -136,6 +136,7 @@ export function endingService({ db, clock, curriculum, live, badges, onError }: 
     const topic = curriculum.topic(conversation.topic_id) as Topic
     const stars = conversation.child_turns === 0 ? 0 : await payStars(tx, child, child.today, conversationId, topic.id, conversation.depth, at)
     const earned = await tx.badge.findMany({ where: { conversationId }, select: { badgeId: true } })
+    const withheldTurns = await tx.message.count({ where: { childId: child.id, conversationId, withheld: true, role: 'assistant' } })
     const idleMs = at - (conversation.last_turn_at ?? conversation.started_at).getTime()
     const timeMs = conversation.time_ms + Math.min(Math.max(0, idleMs), LONGEST_GAP_MS)
     const told = conversation.told.flatMap((key) => aboutOf(child, key))
@@ -144,7 +145,7 @@ export function endingService({ db, clock, curriculum, live, badges, onError }: 
       summary: summaryOf(child.name, topic, told),
       durationMinutes: Math.floor(timeMs / MINUTE),
       depthReached: conversation.depth,
-      questionsAsked: conversation.child_turns,
+      questionsAsked: conversation.child_turns - withheldTurns,
       topicName: topic.name,
       previousDepth: conversation.topic_depth_before,
       newDepth: Math.max(conversation.topic_depth_before, conversation.depth),

@@ -5,7 +5,7 @@ import { type Clock, type Instant, MINUTE } from '../../platform/clock.ts'
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor.ts'
 import { AppError, invalidField } from '../../platform/http/errors.ts'
 import { addDays, type LocalDate, localDateAt, startOfDay } from '../../platform/local-date.ts'
-import type { SafetyFlag } from '../../safety/flags.ts'
+import { flagOf, type SafetyFlag } from '../../safety/flags.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import { summaryOf } from '../conversations/ending.service.ts'
 import type { Curriculum, Topic } from '../curriculum/curriculum.ts'
@@ -149,7 +149,7 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
       startedAt: row.started_at,
       lastTurnAt: row.last_turn_at ?? row.started_at,
       endedAt: row.ended_at,
-      messages: row.next_seq - 1,
+      messages: row.messages,
       depth: row.depth,
       durationMinutes: Math.floor(row.time_ms / MINUTE),
       excerpt:
@@ -238,7 +238,7 @@ export function dashboardService(store: DashboardStore, clock: Clock, curriculum
         endedAt: row.ended_at,
         depth: row.depth,
         messages: row.messages.map(({ at, ...message }) => ({ ...message, at: new Date(at) })),
-        flags: row.flags.map((flag) => ({ ...flag, createdAt: new Date(flag.createdAt) })),
+        flags: row.flags.map(flagOf),
       }
     },
   }

@@ -1,5 +1,7 @@
 import type { Database, Statement } from '../../platform/db/database.ts'
 import type { LocalDate } from '../../platform/local-date.ts'
+import { type FlagRow, flagsShownIn } from '../../safety/flags.ts'
+import { toldTurns, withheldMessages } from '../conversations/conversation.ts'
 import { type DepthStepRows, depthSteps } from '../progress/depth-steps.ts'
 import type { EvidenceDay } from '../progress/growth.ts'
 import { type StreakDates, streakDates } from '../rewards/streak-days.ts'
@@ -40,7 +42,8 @@ export type ConversationRow = {
   last_turn_at: Date | null
   ended_at: Date | null
   depth: number
-  next_seq: number
+  /** The opening left out. */
+  messages: number
   time_ms: number
   told: string[]
   summary: string | null
@@ -60,7 +63,8 @@ const SUMMARIES: Statement = {
     SELECT c.id, c.restricted_topics, ${streakDates('c.id')} AS streak_dates, ${depthSteps('c.id')} AS steps,
       (SELECT coalesce(json_agg(json_build_array(d.day, d.topic_id, d.time_ms, d.turns)), '[]') FROM topic_days d
         WHERE d.child_id = c.id AND d.day BETWEEN $2::date AND $3::date) AS topic_days,
-      (SELECT count(*)::int FROM conversations t WHERE t.child_id = c.id AND t.child_turns > 0 AND t.started_at >= $4 AND t.started_at < $5) AS sessions,
+      (SELECT count(*)::int FROM conversations t
+        WHERE t.child_id = c.id AND t.child_turns > 0 AND ${toldTurns('t')} > 0 AND t.started_at >= $4 AND t.started_at < $5) AS sessions,
       (SELECT count(*)::int FROM daily_sparks s WHERE s.child_id = c.id AND s.completed_at IS NOT NULL AND s.day BETWEEN $2::date AND $3::date) AS sparks,
       (SELECT coalesce(sum(e.amount), 0)::int FROM star_ledger e WHERE e.child_id = c.id AND e.amount > 0 AND e.day BETWEEN $2::date AND $3::date) AS stars
     FROM children c WHERE c.id = ANY($1::uuid[])`,
@@ -75,16 +79,19 @@ const ACTIVITY: Statement = {
       (SELECT coalesce(json_agg(json_build_array(q.topic_id, q.content) ORDER BY q.created_at DESC), '[]') FROM
         (SELECT c.topic_id, m.content, m.created_at, row_number() OVER (PARTITION BY c.topic_id ORDER BY m.created_at DESC) AS place
           FROM messages m JOIN conversations c ON c.id = m.conversation_id
-          WHERE m.child_id = $1 AND m.created_at >= $4 AND m.created_at < $5 AND m.role = 'user' AND m.is_free_form) q WHERE q.place <= $6) AS questions,
+          WHERE m.child_id = $1 AND m.created_at >= $4 AND m.created_at < $5 AND m.role = 'user' AND m.is_free_form AND NOT m.withheld) q
+        WHERE q.place <= $6) AS questions,
       ${evidenceDays('$1', '$7::date')} AS evidence`,
 }
 
-// Conversations with at least one turn of the child, newest first.
+// Conversations with at least one turn of the child that its family is told of, newest first.
 const CONVERSATIONS: Statement = {
   name: 'dashboard.conversations',
   text: `
-    SELECT id, topic_id, started_at, last_turn_at, ended_at, depth, next_seq, time_ms, told, outcome->>'summary' AS summary FROM conversations
-    WHERE child_id = $1 AND child_turns > 0 AND ($2::timestamptz IS NULL OR started_at >= $2) AND ($3::timestamptz IS NULL OR started_at < $3)
+    SELECT id, topic_id, started_at, last_turn_at, ended_at, depth, next_seq - 1 - ${withheldMessages('c.child_id', 'c.id')} AS messages, time_ms, told,
+      outcome->>'summary' AS summary FROM conversations c
+    WHERE child_id = $1 AND child_turns > 0 AND ${toldTurns('c')} > 0
+      AND ($2::timestamptz IS NULL OR started_at >= $2) AND ($3::timestamptz IS NULL OR started_at < $3)
       AND ($4::uuid IS NULL OR topic_id = $4) AND ($5::timestamptz IS NULL OR (started_at, id) < ($5, $6::uuid))
     ORDER BY started_at DESC, id DESC LIMIT $7`,
 }
@@ -94,9 +101,7 @@ const CONVERSATION: Statement = {
   text: `
     SELECT c.id, c.topic_id, c.child_id, k.name, c.started_at, c.ended_at, c.depth,
       (SELECT coalesce(json_agg(json_build_object('id', m.id, 'role', m.role, 'content', m.content, 'at', m.created_at) ORDER BY m.seq), '[]')
-        FROM messages m WHERE m.conversation_id = c.id) AS messages,
-      (SELECT coalesce(json_agg(json_build_object('id', f.id, 'messageId', f.message_id, 'category', f.category, 'severity', f.severity, 'action', f.action,
-        'createdAt', f.created_at) ORDER BY f.created_at, f.id), '[]') FROM safety_flags f WHERE f.conversation_id = c.id) AS flags
+        FROM messages m WHERE m.conversation_id = c.id AND NOT m.withheld) AS messages, ${flagsShownIn('c.id')} AS flags
     FROM conversations c JOIN children k ON k.id = c.child_id WHERE c.id = $1 AND k.parent_id = $2`,
 }
 
@@ -109,7 +114,7 @@ export type FullConversationRow = {
   ended_at: Date | null
   depth: number
   messages: { id: string; role: 'user' | 'assistant'; content: string; at: string }[]
-  flags: { id: string; messageId: string; category: string; severity: string; action: string; createdAt: string }[]
+  flags: FlagRow[]
 }
 
 export interface ConversationFilter {

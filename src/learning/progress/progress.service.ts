@@ -5,6 +5,7 @@ import { AppError } from '../../platform/http/errors.ts'
 import { addDays, type LocalDate } from '../../platform/local-date.ts'
 import { mapStateOf, type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
 import { constellationOf } from '../constellation/topic-map.ts'
+import { withheldTurns } from '../conversations/conversation.ts'
 import { type Curriculum, type Topic, topicsOf } from '../curriculum/curriculum.ts'
 import { longestStreak, streakAt, streakLengths } from '../rewards/streak.ts'
 import { type StreakDates, streakDates, streakDaysOf } from '../rewards/streak-days.ts'
@@ -46,7 +47,7 @@ export interface ActivityDay {
 const SUMMARY: Statement = {
   name: 'progress.summary',
   text: `
-    SELECT l.child_turns, ${progressPairs('l.child_id')} AS progress, ${streakDates('l.child_id')} AS streak_dates, ${depthSteps('l.child_id')} AS steps,
+    SELECT l.child_turns - ${withheldTurns('l.child_id')} AS child_turns, ${progressPairs('l.child_id')} AS progress, ${streakDates('l.child_id')} AS streak_dates, ${depthSteps('l.child_id')} AS steps,
       (SELECT coalesce(sum(d.time_ms), 0)::float8 FROM topic_days d WHERE d.child_id = l.child_id) AS time_ms,
       (SELECT coalesce(sum(p.conversations_count), 0)::int FROM topic_progress p WHERE p.child_id = l.child_id) AS conversations,
       (SELECT count(*)::int FROM badges b WHERE b.child_id = l.child_id) AS badges, w.balance, w.lifetime_earned

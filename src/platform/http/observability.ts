@@ -15,7 +15,8 @@ export interface DependencyCheck {
 export interface GaugeSource {
   readonly name: string
   readonly help: string
-  read(): number
+  /** A gauge that cannot be read is NaN in that answer. */
+  read(): number | Promise<number>
 }
 
 const CHECK_TIMEOUT_MS = 2_000
@@ -84,8 +85,8 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
       name,
       help,
       registers: [registry],
-      collect() {
-        this.set(read())
+      async collect() {
+        this.set(await Promise.resolve(read()).catch(() => Number.NaN))
       },
     })
   }
