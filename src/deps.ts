@@ -21,6 +21,8 @@ import { type Counters, countersWithFallback, memoryCounters, redisCounters } fr
 import { safeCause } from './platform/http/render-error.ts'
 import { loadKeys } from './platform/keys.ts'
 import { type Mailer, openMailer } from './platform/mail/mailer.ts'
+import { crisisContacts } from './safety/crisis-contacts.ts'
+import { localModerator, type Moderator } from './safety/moderation/moderation.ts'
 
 /** Every real thing the server uses, opened once. */
 export interface Deps {
@@ -40,6 +42,9 @@ export interface Deps {
   readonly shop: ShopCatalogue
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
+  /** Judges what a child says, and what a model says to it. */
+  readonly moderate: Moderator
+  readonly crisisContact: (timezone: string) => string
   readonly live: LiveEvents
   readonly gateway: GatewayOptions
   /** Closes everything, in the opposite order of opening. */
@@ -121,6 +126,8 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       signingKey: signingKey(keys.jwtPrivateKey),
       oauth: oauthVerifier(config.oauth, clock),
       tutor: overrides.tutor ?? builtin,
+      moderate: localModerator(),
+      crisisContact: crisisContacts(),
       live: memoryLiveEvents(clock),
       gateway: overrides.gateway ?? GATEWAY_DEFAULTS,
     }

@@ -8,6 +8,7 @@ import type { RateLimits } from '../platform/http/rate-limits.ts'
 import type { TypedApp } from '../platform/http/typed-app.ts'
 import type { Job } from '../platform/jobs.ts'
 import type { Mailer } from '../platform/mail/mailer.ts'
+import type { Moderator } from '../safety/moderation/moderation.ts'
 import { registerBrainSparkRoutes } from './brain-spark/brain-spark.routes.ts'
 import { brainSparkService } from './brain-spark/brain-spark.service.ts'
 import { registerConstellationRoutes } from './constellation/constellation.routes.ts'
@@ -63,6 +64,8 @@ export interface LearningDeps {
   /** Greets, and speaks wherever no other model does. */
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
+  readonly moderate: Moderator
+  readonly crisisContact: (timezone: string) => string
   readonly live: LiveEvents
   readonly children: ChildrenService
   readonly gateway: GatewayOptions

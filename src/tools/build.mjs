@@ -83,7 +83,11 @@ if (!process.argv.includes('--client')) {
         '--project',
         path.join(root, 'src/tsconfig.build.json'),
       )
-      cpSync(path.join(root, 'src/learning/content'), path.join(dist, 'learning/content'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
+      for (const content of ['learning/content', 'safety/content'])
+        cpSync(path.join(root, 'src', content), path.join(dist, content), {
+          recursive: true,
+          filter: (file) => !file.endsWith('.ts') && path.basename(file) !== 'lines',
+        })
       await keepContent()
       cpSync(path.join(root, 'prisma/migrations'), path.join(dist, 'migrations'), { recursive: true })
       mkdirSync(path.join(dist, 'assets'), { recursive: true })

@@ -108,7 +108,15 @@ const Lines = z.array(z.string().min(1)).min(1)
 const LinesByAge = z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines, mind_masters: Lines })
 
 /** What the tutor says besides its passages. */
-export const Phrases = z.strictObject({ spark: LinesByAge, unknown: LinesByAge, told: LinesByAge, empty: LinesByAge, distress: LinesByAge })
+export const Phrases = z.strictObject({
+  spark: LinesByAge,
+  unknown: LinesByAge,
+  told: LinesByAge,
+  empty: LinesByAge,
+  distress: LinesByAge,
+  unkind: LinesByAge,
+  private: LinesByAge,
+})
 export type Phrases = z.infer<typeof Phrases>
 
 /** Sets of words that mean the same to a child. */

@@ -3,6 +3,8 @@ import { type Clock, MINUTE, SECOND } from '../../platform/clock.ts'
 import type { CryptoBox } from '../../platform/crypto-box.ts'
 import { AppError } from '../../platform/http/errors.ts'
 import { newId } from '../../platform/ids.ts'
+import type { Moderator } from '../../safety/moderation/moderation.ts'
+import { type Screened, screen } from '../../safety/moderation/screening.ts'
 import { mapStateOf } from '../constellation/map-state.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
@@ -12,7 +14,8 @@ import { bookingsFor, TIME_MESSAGES, timeRefusal, timeSince } from '../progress/
 import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
-import type { TutorChoice, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
+import type { BuiltinTutor } from '../tutor/builtin.ts'
+import type { TutorChoice, TutorEvent, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
 import { asStoredChoices, type Message, SPARK_ANSWERED } from './conversation.ts'
 import { toMessageView, toRewardView } from './conversations.schemas.ts'
 import { depthOf, pointsOf } from './depth.ts'
@@ -46,6 +49,12 @@ export interface TurnsDeps {
   readonly clock: Clock
   readonly curriculum: Curriculum
   readonly tutor: TutorModel
+  /** Speaks where the child's own words call for more care than any model. */
+  readonly builtin: BuiltinTutor
+  /** Looks at the child's own words before they are kept. */
+  readonly moderate: Moderator
+  /** A line to call, in words for a child in the time zone; empty where none is known. */
+  readonly crisisContact: (timezone: string) => string
   readonly live: LiveEvents
   readonly badges: BadgeCatalogue
   readonly box: CryptoBox
@@ -59,11 +68,12 @@ export function requireTime(child: ActiveChild, context: Pick<TurnContext, 'last
   throw new AppError('TIME_LIMIT_REACHED', { reason, message, child: TIME_MESSAGES[reason] })
 }
 
-export function turnsService({ store, clock, curriculum, tutor, live, badges, box }: TurnsDeps) {
+export function turnsService({ store, clock, curriculum, tutor, builtin, moderate, crisisContact, live, badges, box }: TurnsDeps) {
   const running = new Set<Promise<unknown>>()
 
   /** Everything that can refuse a turn, in the order of refusals; then takes the lease. */
   async function begin(child: ActiveChild, conversationId: string, said: Said, key: TurnKey | undefined): Promise<Begun | { completed: CompletedTurn }> {
+    const screened = 'content' in said ? screen(moderate, said.content) : undefined
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const now = clock.now()
       const context = await store.context(child, conversationId, key, now)
@@ -87,16 +97,23 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
       const choice = 'choiceIndex' in said ? conversation.offered[said.choiceIndex] : undefined
       if ('choiceIndex' in said && !choice) throw new AppError('INVALID_CHOICE')
 
-      const content = 'content' in said ? said.content : (choice as TutorChoice).text
+      const content = screened?.text ?? (choice as TutorChoice).text
       const choiceIndex = 'choiceIndex' in said ? said.choiceIndex : null
       const resumes = pending !== undefined && pending.content === content && pending.selectedChoiceIndex === choiceIndex
-      const begun: BegunTurn = { messageId: resumes ? pending.id : newId(), leaseToken: newId(), isNew: !resumes, content, choiceIndex }
+      const begun: BegunTurn = {
+        ...{ messageId: resumes ? pending.id : newId(), leaseToken: newId(), isNew: !resumes, content, choiceIndex },
+        ...{ findings: screened?.findings ?? [], isWithheld: screened?.isWithheld ?? false },
+      }
       const gapMs = timeSince(conversation.lastTurnAt ?? conversation.startedAt, now, child.timezone).reduce((sum, part) => sum + part.ms, 0)
       const days = bookingsFor(context, now, child, conversation.topicId, resumes ? 0 : 1)
       const streakDays = resumes ? context.streakDays : context.streakDays && withDay(context.streakDays, child.today)
       const freezes = streakDays && streakDays !== context.streakDays ? freezesForCounting(child.today, streakDays, context.freezes) : []
       if (await store.begin(child, context, begun, key, { days, gapMs, freezes }, now))
-        return { child, context, begun, choice, createdAt: resumes ? pending.createdAt : now, streak: streakDays ? streakAt(child.today, streakDays) : 0 }
+        return {
+          ...{ child, context, begun, choice, aside: screened?.aside },
+          createdAt: resumes ? pending.createdAt : now,
+          streak: streakDays ? streakAt(child.today, streakDays) : 0,
+        }
     }
     throw new AppError('CONFLICT', { message: 'Too many things happen at once in this conversation', retryAfter: 1 })
   }
@@ -106,6 +123,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
     readonly context: TurnContext
     readonly begun: BegunTurn
     readonly choice: TutorChoice | undefined
+    readonly aside: Screened['aside']
     readonly createdAt: number
     /** The streak with this turn counted; 0 when an earlier turn of the day has seen to it. */
     readonly streak: number
@@ -113,7 +131,7 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
 
   /** Lets the tutor speak while the lease is kept, stores the reply, then tells of it. */
   async function carryOut(accepted: Begun, onChunk: (chunk: string) => void): Promise<TurnResult> {
-    const { child, context, begun, choice } = accepted
+    const { child, context, begun, choice, aside } = accepted
     const { conversation } = context
     const topic = curriculum.topic(conversation.topicId) as Topic
     const map = mapStateOf(child, context.progress)
@@ -131,7 +149,9 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         turnNumber: conversation.childTurns,
         spark: context.sparkKey === null || conversation.told.includes(SPARK_ANSWERED) ? undefined : curriculum.spark(context.sparkKey),
       }
-      const reply = await listen(tutor, turn, (chunk, index) => {
+      const signal = AbortSignal.timeout(LONGEST_TURN_MS)
+      const events = aside ? builtin.aside(turn, aside, crisisContact(child.timezone)) : tutor.reply(turn, signal)
+      const reply = await listen(events, (chunk, index) => {
         live.publish(child.id, { type: 'message_chunk', conversation_id: conversation.id, chunk, chunk_index: index })
         onChunk(chunk)
       })
@@ -251,11 +271,11 @@ interface TutorReply {
   readonly signals: TutorSignals
 }
 
-async function listen(tutor: TutorModel, turn: TutorTurn, onChunk: (chunk: string, index: number) => void): Promise<TutorReply> {
+async function listen(events: AsyncIterable<TutorEvent>, onChunk: (chunk: string, index: number) => void): Promise<TutorReply> {
   let text = ''
   let chunks = 0
   let end: Omit<TutorReply, 'text'> | undefined
-  for await (const event of tutor.reply(turn, AbortSignal.timeout(LONGEST_TURN_MS))) {
+  for await (const event of events) {
     if ('text' in event) {
       text += event.text
       onChunk(event.text, chunks)

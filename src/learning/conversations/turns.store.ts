@@ -1,7 +1,9 @@
 import type { ActiveChild } from '../../family/child-access.ts'
 import { DAY, type Instant, SECOND } from '../../platform/clock.ts'
 import type { Database, Statement } from '../../platform/db/database.ts'
+import { newId } from '../../platform/ids.ts'
 import type { LocalDate } from '../../platform/local-date.ts'
+import type { Finding } from '../../safety/moderation/screening.ts'
 import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
 import type { Evidence } from '../progress/growth.ts'
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
@@ -90,8 +92,12 @@ const BEGIN: Statement = {
         next_seq = c.next_seq + $12
       FROM learner WHERE c.id = $1 RETURNING c.id, c.child_id
     ), message AS (
-      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, is_free_form, selected_choice_index, created_at)
-      SELECT $10::uuid, id, child_id, $3, 'user', $13, $14, $15, $5 FROM taken WHERE $12 = 1
+      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, is_free_form, selected_choice_index, created_at, withheld)
+      SELECT $10::uuid, id, child_id, $3, 'user', $13, $14, $15, $5, $29 FROM taken WHERE $12 = 1
+    ), flags AS (
+      INSERT INTO safety_flags (id, child_id, conversation_id, message_id, category, severity, action, audience, created_at)
+      SELECT f.id, t.child_id, t.id, $10::uuid, f.category, f.severity, f.action, f.audience, $5
+      FROM taken t, unnest($30::uuid[], $31::text[], $32::text[], $33::text[], $34::text[]) AS f(id, category, severity, action, audience) WHERE $12 = 1
     ), keyed AS (
       INSERT INTO idempotency_keys AS k (scope, key, operation_id, child_id, fingerprint, locked_until, created_at)
       SELECT $16, $17, $10::uuid, child_id, $18, $9, $5 FROM taken WHERE $17::text IS NOT NULL
@@ -114,8 +120,8 @@ const FINISH: Statement = {
         pending_message_id = NULL, lease_token = NULL, lease_until = NULL
       FROM child WHERE c.child_id = child.id AND c.id = $1 AND c.lease_token = $2 RETURNING c.id, c.child_id, c.next_seq, c.child_turns
     ), reply AS (
-      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at)
-      SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14 FROM conversation
+      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at, withheld)
+      SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14, $23 FROM conversation
     ), learner AS (
       UPDATE learners l SET child_turns = l.child_turns + 1, streak_day = CASE
           WHEN EXISTS (SELECT 1 FROM topic_days d WHERE d.child_id = l.child_id AND d.day = $20::date AND d.turns > 0) THEN $20::date ELSE l.streak_day END
@@ -162,6 +168,10 @@ export interface BegunTurn {
   readonly isNew: boolean
   readonly content: string
   readonly choiceIndex: number | null
+  /** What was found in the child's words, for a grown-up to look at. */
+  readonly findings: readonly Finding[]
+  /** Whether the family must read neither the message nor its reply. */
+  readonly isWithheld: boolean
 }
 
 export interface FinishedTurn {
@@ -272,6 +282,9 @@ export function turnsStore(db: Database) {
         ...bookingValues(booked.days),
         ...[freezes.map((change) => change.reason), freezes.map((change) => change.amount), freezes.map((change) => change.day)],
         ...[freezes.reduce((sum, change) => sum + change.amount, 0), context.freezes],
+        turn.isWithheld,
+        ...[turn.findings.map(() => newId()), turn.findings.map((finding) => finding.category), turn.findings.map((finding) => finding.severity)],
+        ...[turn.findings.map((finding) => finding.action), turn.findings.map((finding) => finding.audience)],
       ])
       return rows.length === 1
     },
@@ -286,6 +299,7 @@ export function turnsStore(db: Database) {
         ...[finished.badges.map((badge) => badge.id), finished.badges.map((badge) => badge.turns)],
         ...[finished.topics.map((topic) => topic.newFrom), finished.day],
         ...[finished.evidence.map((item) => item.skill), finished.evidence.map((item) => item.weight)],
+        turn.isWithheld,
       ])
       return row?.earned
     },

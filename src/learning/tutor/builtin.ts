@@ -1,12 +1,12 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { AGE_GROUPS } from '../../family/age-groups.ts'
-import { speaksOfHarm } from '../../safety/distress.ts'
+import type { Aside } from '../../safety/moderation/screening.ts'
 import type { Phrases } from '../content/curriculum.schema.ts'
 import { sentencesOf } from '../content/readability.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import { nextChoices } from './choices.ts'
 import type { Retrieval } from './retrieval.ts'
-import type { Greeting, TutorChoice, TutorModel, TutorTurn } from './tutor-model.ts'
+import type { Greeting, TutorChoice, TutorEvent, TutorModel, TutorTurn } from './tutor-model.ts'
 
 export const BUILTIN_MODEL = 'builtin'
 
@@ -14,6 +14,8 @@ export const BUILTIN_MODEL = 'builtin'
 export interface BuiltinTutor extends TutorModel {
   /** Makes ready for questions, one age group at a time, between which the event loop is free. */
   prepare(): Promise<void>
+  /** Says a phrase instead of an answer, and offers ways on as after a question. `contact` is told where the phrase has a place for it. */
+  aside(turn: TutorTurn, kind: Aside, contact: string): AsyncIterable<TutorEvent>
   /** How a conversation begins. */
   greet(greeting: Greeting): { readonly text: string; readonly choices: readonly TutorChoice[] }
 }
@@ -41,7 +43,6 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
 
   function answerTo(question: string, turn: TutorTurn): Answer {
     if (retrieval.isEmpty(question)) return phrase('empty', turn)
-    if (speaksOfHarm(question)) return phrase('distress', turn)
     if (turn.spark && !isQuestion(question)) return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
     const told = new Set(turn.told)
     const { passages, isSure } = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
@@ -81,6 +82,12 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
       const text = [(greeting as string).split('{name}').join(childName), ...(spark ? [spark.question] : [])].join(' ')
       const first = spark?.topic === topic ? spark.leadsTo : opening.leadsTo
       return { text, choices: nextChoices(curriculum, { topic, ageGroup, map, told: new Set(), heardBefore, first, here: undefined }) }
+    },
+
+    async *aside(turn, kind, contact) {
+      const { sentences, ...answer } = phrase(kind, turn)
+      for (const text of sentencesOf(sentences.join('').replace('{contact}', contact).trim())) yield { text }
+      yield { choices: choicesAfter(turn, { sentences, ...answer }), signals: { ...answer, model: BUILTIN_MODEL } }
     },
 
     async *reply(turn, signal) {

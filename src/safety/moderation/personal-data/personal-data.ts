@@ -1,0 +1,121 @@
+import { type Folded, fold, signsOf } from '../folding.ts'
+import { CUES } from './cues.ts'
+import { spokenNumbers, writtenNumbers } from './numbers.ts'
+import type { PersonalKind, Stretch } from './stretch.ts'
+
+/** Personal data found in a text. */
+export interface PersonalData {
+  /** What to cross out, in UTF-16 code units of the text, in order, without overlaps; none where data is only announced: "my phone number is". */
+  readonly stretches: readonly Stretch[]
+}
+
+const EMAIL = /[\p{L}\d._+-]+ ?(?:@|\(at\)|\[at\]|<at>|\(a\)|\{at\}) ?[\p{L}\d-]+(?: ?(?:\.|\(dot\)|\[dot\]|<dot>| dot |,) ?[\p{L}\d-]{2,}){1,4}/gu
+const HANDLE = /(?<![^\s:(])@[\p{L}\d_][\p{L}\d_.]{2,}/gu
+const TAGGED = /(?<![\p{L}\d_.#])[\p{L}\d_.]{2,32}#\d{4}(?!\d)/gu
+/** Where the talk goes on after what was told. */
+const GOES_ON = /^(?:and|but|because|so|dont|please|lol|haha|what|why|how|can|do|thats|which|who|when|i|im|you|if|wana|there|it|wil|are|is)$/
+
+/** Finds the personal data in a text. `isCommon` tells the words that are in everybody's mouth from those that may be names. Takes time in proportion to the text. */
+export function personalData(text: string, folded: Folded, isCommon: (single: string) => boolean): PersonalData | undefined {
+  const signs = signsOf(text)
+  const read = signs.map((sign) => sign.plain).join('')
+  const stretches: Stretch[] = []
+  let isAnnounced = false
+  const addSigns = (kind: PersonalKind, start: number, end: number) => {
+    const covered = signs.slice(start, end)
+    stretches.push({ kind, start: Math.min(...covered.map((sign) => sign.start)), end: Math.max(...covered.map((sign) => sign.end)) })
+  }
+  const addWords = (kind: PersonalKind, from: number, to: number) => {
+    const covered = folded.words.slice(from, to)
+    stretches.push({ kind, start: Math.min(...covered.map((word) => word.start)), end: Math.max(...covered.map((word) => word.end)) })
+  }
+  // Signs are single characters but for a few, such as "ss" for ß: where one is longer, places are searched for.
+  const toSign = placesOf(signs.map((sign) => sign.plain.length))
+  for (const [kind, pattern] of [
+    ['email', EMAIL],
+    ['account', HANDLE],
+    ['account', TAGGED],
+  ] as const) {
+    if (pattern !== EMAIL || /[@(<[{]/.test(read))
+      for (const match of read.matchAll(pattern)) addSigns(kind, toSign(match.index), toSign(match.index + match[0].length))
+  }
+  for (const { kind, start, end } of writtenNumbers(read)) addSigns(kind, toSign(start), toSign(end))
+  for (const { from, to } of spokenNumbers(folded)) addWords('phone', from, to)
+
+  const wordAt = (place: number): number => {
+    const at = folded.places.findLastIndex((start) => start <= place)
+    return Math.max(0, at)
+  }
+  for (const { kind, pattern, holds } of CUES) {
+    for (const match of folded.line.matchAll(pattern)) {
+      const place = match.indices?.groups?.d
+      const data = match.groups?.d?.trim().split(' ') ?? []
+      if (holds && !holds(data, isCommon)) continue
+      if (!place || data.length === 0) {
+        isAnnounced = true
+        continue
+      }
+      const from = wordAt(place[0])
+      const goesOn = data.findIndex((word, at) => at > 0 && GOES_ON.test(word))
+      addWords(kind, from, from + (goesOn > 0 ? goesOn : data.length))
+    }
+  }
+  return stretches.length > 0 || isAnnounced ? { stretches: united(stretches) } : undefined
+}
+
+/** Turns places in a joined text into indexes of its parts. */
+function placesOf(lengths: readonly number[]): (place: number) => number {
+  const ends: number[] = []
+  let end = 0
+  for (const length of lengths) ends.push((end += length))
+  return (place) => {
+    const at = ends.findIndex((each) => each > place)
+    return at < 0 ? lengths.length : at
+  }
+}
+
+function united(stretches: readonly Stretch[]): Stretch[] {
+  const result: Stretch[] = []
+  for (const next of stretches.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+    const last = result.at(-1)
+    if (last && next.start < last.end) result[result.length - 1] = { ...last, end: Math.max(last.end, next.end) }
+    else result.push(next)
+  }
+  return result
+}
+
+const MASKS: Readonly<Record<PersonalKind, string>> = {
+  phone: '[phone]',
+  email: '[email]',
+  address: '[address]',
+  full_name: '[name]',
+  school: '[school]',
+  secret: '[secret]',
+  account: '[account]',
+}
+
+function crossOut(text: string, stretches: readonly Stretch[], mask: (kind: PersonalKind) => string): string {
+  let result = ''
+  let at = 0
+  for (const { kind, start, end } of stretches) {
+    result += text.slice(at, start) + mask(kind)
+    at = end
+  }
+  return result + text.slice(at)
+}
+
+/**
+ * A text that holds personal data, without it: words in brackets say what stood there. Where nothing in it could be told
+ * apart, every number and every word that is not common goes.
+ */
+export function withoutPersonalData(text: string, found: PersonalData | undefined, isCommon: (single: string) => boolean): string {
+  if (found) return crossOut(text, found.stretches, (kind) => MASKS[kind])
+  const { words, line } = fold(text)
+  const singles = line.trim().split(' ')
+  const hidden = words.filter((word, at) => /\d/.test(word.plain) || !isCommon(singles[at] as string))
+  return crossOut(
+    text,
+    hidden.map(({ start, end }) => ({ kind: 'secret', start, end })),
+    () => '[private]',
+  )
+}
