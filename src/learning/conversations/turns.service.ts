@@ -129,6 +129,8 @@ export function turnsService({ store, clock, curriculum, tutor, live, badges, bo
         offered: conversation.offered,
         said: choice ? { choice } : { question: begun.content },
         turnNumber: conversation.childTurns,
+        depth: conversation.depth,
+        childName: child.name,
         spark: context.sparkKey === null || conversation.told.includes(SPARK_ANSWERED) ? undefined : curriculum.spark(context.sparkKey),
       }
       const reply = await listen(tutor, turn, (chunk, index) => {
