@@ -45,6 +45,15 @@ const Environment = z.object({
   APPLE_JWKS_URL: Url('http:', 'https:').default('https://appleid.apple.com/auth/keys'),
   RATE_LIMIT_MULTIPLIER: z.coerce.number().positive().default(1),
   TUTOR_PACE_MS: z.coerce.number().int().min(0).max(10_000).default(0),
+  OPENAI_API_KEY: z
+    .string()
+    .trim()
+    .regex(/^[!-~]+$/, 'must be one word of ASCII')
+    .optional(),
+  OPENAI_BASE_URL: Url('http:', 'https:').default('https://api.openai.com/v1'),
+  TUTOR_MODEL: z.string().trim().max(100).default('gpt-5.4-mini'),
+  TUTOR_TOKENS_PER_CHILD_DAY: z.coerce.number().int().min(0).default(60_000),
+  TUTOR_TOKENS_PER_DAY: z.coerce.number().int().min(0).default(2_000_000),
   TRUST_PROXY: z.union([Flag, z.coerce.number().int().min(1), ProxyList]).default(false),
   CORS_ORIGINS: List.default([]),
 })
@@ -54,6 +63,16 @@ export interface OauthProviderConfig {
   readonly clientIds: readonly string[]
   readonly issuer: string
   readonly jwksUrl: string
+}
+
+export interface LanguageModelConfig {
+  readonly apiKey: string
+  readonly baseUrl: string
+  readonly model: string
+  /** What a child may use on its local day. */
+  readonly tokensPerChildDay: number
+  /** What all children of this process may use in a UTC day. */
+  readonly tokensPerDay: number
 }
 
 export interface Config {
@@ -74,6 +93,8 @@ export interface Config {
   readonly rateLimitMultiplier: number
   /** Pause between the sentences of a builtin reply. */
   readonly tutorPaceMs: number
+  /** Undefined: the builtin tutor alone. */
+  readonly languageModel: LanguageModelConfig | undefined
   readonly trustProxy: boolean | number | string
   readonly corsOrigins: readonly string[]
 }
@@ -119,6 +140,16 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     },
     rateLimitMultiplier: env.RATE_LIMIT_MULTIPLIER,
     tutorPaceMs: env.TUTOR_PACE_MS,
+    languageModel:
+      env.OPENAI_API_KEY === undefined
+        ? undefined
+        : {
+            apiKey: env.OPENAI_API_KEY,
+            baseUrl: env.OPENAI_BASE_URL,
+            model: env.TUTOR_MODEL,
+            tokensPerChildDay: env.TUTOR_TOKENS_PER_CHILD_DAY,
+            tokensPerDay: env.TUTOR_TOKENS_PER_DAY,
+          },
     trustProxy: env.TRUST_PROXY,
     corsOrigins: env.CORS_ORIGINS,
   }

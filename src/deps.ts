@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { Redis } from 'ioredis'
 import { type Logger, pino } from 'pino'
-import type { Config } from './config.ts'
+import type { Config, LanguageModelConfig } from './config.ts'
 import { type OauthVerifier, oauthVerifier } from './identity/oauth.ts'
 import { openRevocations, type Revocations } from './identity/revocations.ts'
 import { type SigningKey, signingKey } from './identity/tokens.ts'
@@ -10,6 +10,7 @@ import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gatewa
 import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
 import { loadShop, type ShopCatalogue } from './learning/rewards/shop.catalogue.ts'
 import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
+import type { LanguageTutorDeps } from './learning/tutor/language-model/language-tutor.ts'
 import { passageRetrieval } from './learning/tutor/retrieval.ts'
 import type { TutorModel } from './learning/tutor/tutor-model.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
@@ -73,6 +74,20 @@ async function openStore(config: Config, logger: Logger): Promise<{ url: string;
   return { url, embedded }
 }
 
+/** A tutor with the language model behind it. Loaded where it is wanted, since reading the library takes a while. */
+async function openLanguageTutor(
+  access: LanguageModelConfig,
+  deps: Pick<LanguageTutorDeps, 'builtin' | 'curriculum' | 'retrieval' | 'clock'>,
+  logger: Logger,
+): Promise<TutorModel> {
+  const { languageTutor } = await import('./learning/tutor/language-model/language-tutor.ts')
+  const { loadPrompt } = await import('./learning/tutor/language-model/prompt.ts')
+  const { openLanguageModel } = await import('./learning/tutor/language-model/request.ts')
+  const onFailure: LanguageTutorDeps['onFailure'] = ({ kind, status }) => logger.warn({ failure: kind, status }, 'the language model failed')
+  const { tokensPerChildDay, tokensPerDay } = access
+  return languageTutor({ ...deps, model: openLanguageModel(access, deps.clock), prompt: loadPrompt(), onFailure }, { tokensPerChildDay, tokensPerDay })
+}
+
 /**
  * Opens everything the configuration names. What was opened is closed again when a later thing fails. `overrides`
  * replaces single things: tests move the clock and script the model, and nothing else differs.
@@ -97,7 +112,8 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     )
     const curriculum = loadCurriculum()
     const shop = loadShop()
-    const builtin = builtinTutor(curriculum, passageRetrieval(curriculum), config.tutorPaceMs)
+    const retrieval = passageRetrieval(curriculum)
+    const builtin = builtinTutor(curriculum, retrieval, config.tutorPaceMs)
     const { url } = await opening
     const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
     closers.push(() => db.close())
@@ -106,6 +122,8 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     // Loaded where it is wanted: most machines have no Redis, and reading the library takes a while.
     const redis = config.redisUrl ? (await import('./platform/ephemeral/redis.ts')).openRedis(config.redisUrl, logError('Redis is away')) : undefined
     if (redis) closers.push(() => redis.disconnect())
+    const tutor =
+      overrides.tutor ?? (config.languageModel ? await openLanguageTutor(config.languageModel, { builtin, curriculum, retrieval, clock }, logger) : builtin)
     const ownCounters = memoryCounters(clock)
     const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })
     closers.push(() => mailer.close())
@@ -125,7 +143,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       box: cryptoBox(keys.encryptionKeys),
       signingKey: signingKey(keys.jwtPrivateKey),
       oauth: oauthVerifier(config.oauth, clock),
-      tutor: overrides.tutor ?? builtin,
+      tutor,
       moderate: localModerator(),
       crisisContact: crisisContacts(),
       live: memoryLiveEvents(clock),

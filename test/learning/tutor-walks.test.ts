@@ -102,7 +102,7 @@ describe('a walk with the tutor', () => {
   it('does not offer again what was just passed over, while a direction has something else', async () => {
     const topic = topicNamed('space')
     const say = (offered: readonly TutorChoice[]) => ({ choice: offered[0] as TutorChoice })
-    let before: readonly string[] = []
+    let before: readonly (string | undefined)[] = []
     await walk({ topic, ageGroup: 'curious_explorers', map: everythingOpen, turns: 6, say }, (reply) => {
       const offered = reply.choices.map((choice) => choice.passage)
       expect(offered.filter((key) => before.includes(key))).toEqual([])

@@ -32,6 +32,7 @@ describe('configuration', () => {
       redisUrl: undefined,
       rateLimitMultiplier: 1,
       tutorPaceMs: 0,
+      languageModel: undefined,
       trustProxy: false,
       corsOrigins: [],
     })
@@ -51,6 +52,10 @@ describe('configuration', () => {
       'JWT_PRIVATE_KEY',
       'ENCRYPTION_KEYS',
       'GOOGLE_CLIENT_ID',
+      'OPENAI_API_KEY',
+      'OPENAI_BASE_URL',
+      'TUTOR_MODEL',
+      'TUTOR_TOKENS_PER_CHILD_DAY',
       'CORS_ORIGINS',
     ]
     expect(loadConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(loadConfig({}))
@@ -84,6 +89,20 @@ describe('configuration', () => {
     expect(config.oauth.google.clientIds).toEqual(['one', 'two'])
   })
 
+  it('has a language model as soon as there is a key', () => {
+    const defaults = { apiKey: 'sk-1', baseUrl: 'https://api.openai.com/v1', model: 'gpt-5.4-mini', tokensPerChildDay: 60_000, tokensPerDay: 2_000_000 }
+    expect(loadConfig({ OPENAI_API_KEY: ' sk-1\n' }).languageModel).toEqual(defaults)
+    expect(loadConfig({ OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1', TUTOR_MODEL: 'llama' }).languageModel).toBeUndefined()
+    const set = { OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1', TUTOR_MODEL: 'llama', TUTOR_TOKENS_PER_CHILD_DAY: '0', TUTOR_TOKENS_PER_DAY: '5' }
+    expect(loadConfig({ OPENAI_API_KEY: 'sk-1', ...set }).languageModel).toEqual({
+      apiKey: 'sk-1',
+      baseUrl: 'http://127.0.0.1:11434/v1',
+      model: 'llama',
+      tokensPerChildDay: 0,
+      tokensPerDay: 5,
+    })
+  })
+
   it('reads a private key whose lines were joined with \\n', () => {
     expect(loadConfig({ JWT_PRIVATE_KEY: KEYS.JWT_PRIVATE_KEY.replaceAll('\n', '\\n') }).keys.jwtPrivateKey).toBe(KEYS.JWT_PRIVATE_KEY)
   })
@@ -105,6 +124,9 @@ describe('configuration', () => {
       RATE_LIMIT_MULTIPLIER: '-1',
       TUTOR_PACE_MS: secret,
       SAFEGUARDING_EMAIL: secret,
+      OPENAI_API_KEY: `${secret} and more`,
+      OPENAI_BASE_URL: secret,
+      TUTOR_TOKENS_PER_DAY: secret,
     }
     const error = faultsOf(bad)
     expect(namesIn(error)).toEqual(Object.keys(bad).sort())

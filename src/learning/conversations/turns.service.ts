@@ -147,6 +147,8 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
         offered: conversation.offered,
         said: choice ? { choice } : { question: begun.content },
         turnNumber: conversation.childTurns,
+        depth: conversation.depth,
+        childName: child.name,
         spark: context.sparkKey === null || conversation.told.includes(SPARK_ANSWERED) ? undefined : curriculum.spark(context.sparkKey),
       }
       const signal = AbortSignal.timeout(LONGEST_TURN_MS)

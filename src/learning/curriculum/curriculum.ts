@@ -62,8 +62,10 @@ export interface Curriculum {
   readonly phrases: Phrases
   /** Sets of words that mean the same to a child. */
   readonly synonyms: Synonyms
+  /** Names of the icons that clients draw. */
+  readonly icons: ReadonlySet<string>
   topic(id: string): Topic | undefined
-  passage(key: string): Passage | undefined
+  passage(key: string | undefined): Passage | undefined
   passagesOf(topic: Topic, ageGroup: AgeGroup): readonly Passage[]
   opening(topic: Topic, ageGroup: AgeGroup): Opening
   spark(key: string): Spark | undefined
@@ -78,7 +80,7 @@ export function loadCurriculum(): Curriculum {
   return linkCurriculum(readSources())
 }
 
-function linkCurriculum({ map, phrases, synonyms, sparks: sparkFile, topics: files }: Sources): Curriculum {
+function linkCurriculum({ map, phrases, synonyms, icons, sparks: sparkFile, topics: files }: Sources): Curriculum {
   const topics = map.topics.map((topic) => ({ ...topic, prerequisites: [], connections: [] }) as Topic)
   const bySlug = new Map(topics.map((topic) => [topic.slug, topic]))
   const byId = new Map(topics.map((topic) => [topic.id, topic]))
@@ -140,8 +142,9 @@ function linkCurriculum({ map, phrases, synonyms, sparks: sparkFile, topics: fil
     connections,
     phrases,
     synonyms,
+    icons: new Set(icons),
     topic: (id) => byId.get(id),
-    passage: (key) => passages.get(key),
+    passage: (key) => (key === undefined ? undefined : passages.get(key)),
     passagesOf: (topic, ageGroup) => lists.get(`${topic.slug}/${ageGroup}`) ?? [],
     opening: (topic, ageGroup) => openings.get(`${topic.slug}/${ageGroup}`) as Opening,
     spark: (key) => sparks.get(key),

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { z } from 'zod'
-import { Phrases, SparkFile, Synonyms, TopicFile, TopicMap } from '../content/curriculum.schema.ts'
+import { IconFile, Phrases, SparkFile, Synonyms, TopicFile, TopicMap } from '../content/curriculum.schema.ts'
 import { checkShape, readSource } from '../content/source-file.ts'
 import { CONTENT, kept } from './kept.ts'
 
@@ -9,6 +9,8 @@ export interface Sources {
   readonly map: TopicMap
   readonly phrases: Phrases
   readonly synonyms: Synonyms
+  /** Names of the icons that clients draw. */
+  readonly icons: readonly string[]
   readonly sparks: SparkFile
   readonly topics: readonly TopicFile[]
 }
@@ -27,9 +29,10 @@ export function parseSources(): Sources {
   const map = read('map.yaml', TopicMap)
   const phrases = read('phrases.yaml', Phrases)
   const synonyms = read('synonyms.yaml', Synonyms)
+  const icons = read('icons.yaml', IconFile)
   const sparks = read('sparks.yaml', SparkFile)
   const files = readdirSync(new URL('topics/', CONTENT)).filter((name) => name.endsWith('.yaml'))
   const topics = files.map((name) => read(`topics/${name}`, TopicFile)).filter((topic) => topic !== undefined)
-  if (!map || !phrases || !synonyms || !sparks || faults.length > 0) throw new Error(`The content has faults:\n${faults.join('\n')}`)
-  return { map, phrases, synonyms, sparks, topics }
+  if (!map || !phrases || !synonyms || !icons || !sparks || faults.length > 0) throw new Error(`The content has faults:\n${faults.join('\n')}`)
+  return { map, phrases, synonyms, icons: Object.keys(icons), sparks, topics }
 }

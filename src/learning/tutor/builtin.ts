@@ -18,14 +18,20 @@ export interface BuiltinTutor extends TutorModel {
   aside(turn: TutorTurn, kind: Aside, contact: string): AsyncIterable<TutorEvent>
   /** How a conversation begins. */
   greet(greeting: Greeting): { readonly text: string; readonly choices: readonly TutorChoice[] }
+  /** What it would reply, unspoken. */
+  answer(turn: TutorTurn): Answer
+  /** The ways on that it would offer after an answer. */
+  waysOn(turn: TutorTurn, answer: Answer): TutorChoice[]
 }
 
 /** What a reply tells: a passage, or a phrase that leads back to the path. */
-interface Answer {
+export interface Answer {
   readonly sentences: readonly string[]
   readonly passage: Passage | undefined
   readonly onTopic: boolean
   readonly answersSpark?: boolean
+  /** Whether no model may say it in words of its own: to a child in distress, one that asks nothing, or for what its parent has closed. */
+  readonly isFixed?: boolean
 }
 
 /** Words that ask for something; anything else a child says to a spark is taken as its answer. */
@@ -42,33 +48,46 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
   const tell = (passage: Passage, onTopic: boolean): Answer => ({ sentences: passage.sentences, passage, onTopic })
 
   function answerTo(question: string, turn: TutorTurn): Answer {
-    if (retrieval.isEmpty(question)) return phrase('empty', turn)
+    if (retrieval.isEmpty(question)) return { ...phrase('empty', turn), isFixed: true }
     if (turn.spark && !isQuestion(question)) return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
     const told = new Set(turn.told)
     const { passages, isSure } = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
     const [best] = passages
-    if (!best || !isSure) return phrase('unknown', turn)
-    if (told.has(best.key)) return phrase('told', turn)
+    const isFixed = asksForClosed(question, turn)
+    if (!best || !isSure) return { ...phrase('unknown', turn), isFixed }
+    if (told.has(best.key)) return { ...phrase('told', turn), isFixed }
     const { topic } = best
-    return tell(best, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic))
+    return { ...tell(best, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic)), isFixed }
   }
 
-  /** A choice names its passage; where an update of the content or the parent has since taken it away, its words are looked up. */
+  /** Whether the nearest that the whole curriculum has, near or not, lies in a topic that the parent has closed. */
+  function asksForClosed(question: string, { ageGroup, topic, map }: TutorTurn): boolean {
+    if (map.restricted.size === 0) return false
+    const [nearest] = retrieval.search(question, ageGroup, topic, () => true).passages
+    return [nearest?.topic, nearest?.across].some((found) => found !== undefined && map.restricted.has(found.id))
+  }
+
+  /** A choice names its passage; where it has none, or an update of the content or the parent has taken it away, its words are looked up. */
   function answerToChoice(choice: TutorChoice, turn: TutorTurn): Answer {
     const passage = curriculum.passage(choice.passage)
     const isRestricted = (topic: Topic | undefined) => topic !== undefined && turn.map.restricted.has(topic.id)
-    return passage && !isRestricted(passage.topic) && !isRestricted(passage.across) ? tell(passage, true) : answerTo(choice.text, turn)
+    return passage && !isRestricted(passage.topic) && !isRestricted(passage.across) ? tell(passage, true) : answerTo(choice.text, { ...turn, spark: undefined })
   }
 
-  function choicesAfter(turn: TutorTurn, { passage, answersSpark }: Answer): TutorChoice[] {
-    const lastTold = passage ?? curriculum.passage(turn.told.at(-1) ?? '')
-    const offered = turn.offered.map((choice) => choice.passage)
+  const answer = (turn: TutorTurn): Answer => ('choice' in turn.said ? answerToChoice(turn.said.choice, turn) : answerTo(turn.said.question, turn))
+
+  function waysOn(turn: TutorTurn, { passage, answersSpark }: Answer): TutorChoice[] {
+    const lastTold = passage ?? curriculum.passage(turn.told.at(-1))
+    const offered = turn.offered.flatMap((choice) => choice.passage ?? [])
     const first = passage ? passage.leadsTo : answersSpark && turn.spark ? turn.spark.leadsTo : offered
     const told = new Set(passage ? [...turn.told, passage.key] : turn.told)
     return nextChoices(curriculum, { ...turn, told, first, here: lastTold, offeredBefore: { keys: new Set(offered), keep: !passage } })
   }
 
   return {
+    answer,
+    waysOn,
+
     async prepare() {
       for (const ageGroup of AGE_GROUPS) {
         await nextTurn()
@@ -85,18 +104,19 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
     },
 
     async *aside(turn, kind, contact) {
-      const { sentences, ...answer } = phrase(kind, turn)
-      for (const text of sentencesOf(sentences.join('').replace('{contact}', contact).trim())) yield { text }
-      yield { choices: choicesAfter(turn, { sentences, ...answer }), signals: { ...answer, model: BUILTIN_MODEL } }
+      const said = phrase(kind, turn)
+      for (const text of sentencesOf(said.sentences.join('').replace('{contact}', contact).trim())) yield { text }
+      yield { choices: waysOn(turn, said), signals: { onTopic: false, passage: undefined, model: BUILTIN_MODEL } }
     },
 
     async *reply(turn, signal) {
-      const answer = 'choice' in turn.said ? answerToChoice(turn.said.choice, turn) : answerTo(turn.said.question, turn)
-      for (const [index, text] of answer.sentences.entries()) {
+      const told = answer(turn)
+      for (const [index, text] of told.sentences.entries()) {
         if (index > 0 && paceMs > 0) await delay(paceMs, undefined, { signal })
         yield { text }
       }
-      yield { choices: choicesAfter(turn, answer), signals: { ...answer, model: BUILTIN_MODEL } }
+      const { onTopic, passage, answersSpark } = told
+      yield { choices: waysOn(turn, told), signals: { onTopic, passage, answersSpark, model: BUILTIN_MODEL } }
     },
   }
 }

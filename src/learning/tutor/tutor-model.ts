@@ -1,13 +1,14 @@
 import type { AgeGroup } from '../../family/age-groups.ts'
 import type { MapState } from '../constellation/topic-map.ts'
 import type { Passage, Spark, Topic } from '../curriculum/curriculum.ts'
+import type { Skill } from '../progress/growth.ts'
 
 /** A way on, as the child sees it, and where it leads. */
 export interface TutorChoice {
   readonly text: string
   readonly icon: string
-  /** Key of the passage it leads to. */
-  readonly passage: string
+  /** Key of the passage it leads to. A choice of a language model has one only where a passage surely answers it. */
+  readonly passage?: string | undefined
 }
 
 export interface Greeting {
@@ -21,7 +22,13 @@ export interface Greeting {
   readonly spark?: Spark | undefined
 }
 
-/** What the tutor is handed for one turn. */
+/** Something said earlier in a conversation. */
+export interface Utterance {
+  readonly who: 'child' | 'tutor'
+  readonly text: string
+}
+
+/** What the tutor is handed for one turn. What is optional, but for the spark, is read by language models alone. */
 export interface TutorTurn {
   readonly topic: Topic
   readonly ageGroup: AgeGroup
@@ -35,6 +42,21 @@ export interface TutorTurn {
   readonly turnNumber: number
   /** The question of the day, while the child has not answered it in its own words. */
   readonly spark?: Spark | undefined
+  /** The end of the conversation before the child's words of this turn, oldest first. */
+  readonly history?: readonly Utterance[] | undefined
+  /** Of the child, as its parent wrote them. */
+  readonly interests?: readonly string[] | undefined
+  /** Of the conversation, 0..10. */
+  readonly depth?: number | undefined
+  /** As the parent wrote it, to take the full name out of what the child and the tutor said. It is told to nobody. */
+  readonly childName?: string | undefined
+  /** What language models have used for the child on its local day so far. */
+  readonly tokensUsedToday?: number | undefined
+}
+
+export interface TokenUsage {
+  readonly tokensIn: number
+  readonly tokensOut: number
 }
 
 export interface TutorSignals {
@@ -46,11 +68,21 @@ export interface TutorSignals {
   readonly answersSpark?: boolean
   /** Which model spoke. */
   readonly model: string
+  /** The words a language model was given, where it spoke: the name of a file in content/prompts. */
+  readonly promptVersion?: string
+  /** From the turn to the end of the reply, where a language model spoke. */
+  readonly latencyMs?: number
+  /** What a language model has cost in this turn, also where it failed and another one spoke. */
+  readonly usage?: TokenUsage
+  /** A language model's opinion: whether the child's words take the talk further. */
+  readonly deepens?: boolean
+  /** A language model's opinion: the ways of thinking that the child's words show. Growth does not count it. */
+  readonly evidence?: readonly Skill[]
 }
 
 export type TutorEvent = { readonly text: string } | { readonly choices: readonly TutorChoice[]; readonly signals: TutorSignals }
 
-/** The tutor behind one port: it knows no HTTP and no store, and yields text in pieces, then the choices, once. */
+/** The tutor behind one port: it knows no HTTP and no store, and yields text a sentence at a time, then the choices, once. */
 export interface TutorModel {
   reply(turn: TutorTurn, signal: AbortSignal): AsyncIterable<TutorEvent>
 }

@@ -67,7 +67,10 @@ export function personalData(text: string, folded: Folded, isCommon: (single: st
 function placesOf(lengths: readonly number[]): (place: number) => number {
   const ends: number[] = []
   let end = 0
-  for (const length of lengths) ends.push((end += length))
+  for (const length of lengths) {
+    end += length
+    ends.push(end)
+  }
   return (place) => {
     const at = ends.findIndex((each) => each > place)
     return at < 0 ? lengths.length : at

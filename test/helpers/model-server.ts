@@ -1,0 +1,172 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** A request as the provider saw it. */
+export interface ModelRequest {
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  // biome-ignore lint/suspicious/noExplicitAny: bodies are checked by what each test expects of them
+  readonly body: any
+  /** Resolves when the exchange is over: true when the client hung up before the whole answer. */
+  readonly hungUp: Promise<boolean>
+}
+
+/** How the provider behaves in one exchange. */
+export type Behaviour = (response: ServerResponse, request: ModelRequest) => unknown
+
+/** A provider that speaks OpenAI's chat completions on the loopback. */
+export interface ModelServer {
+  /** What OPENAI_BASE_URL would be. */
+  readonly baseUrl: string
+  readonly requests: readonly ModelRequest[]
+  /** Resolves when so many requests have come. */
+  asked(count: number): Promise<void>
+  /** Behaves so in the exchanges to come, one after the other; the last one stays. */
+  behave(...behaviours: Behaviour[]): void
+  close(): Promise<void>
+}
+
+export async function startModelServer(...behaviours: Behaviour[]): Promise<ModelServer> {
+  const requests: ModelRequest[] = []
+  const waiters: { count: number; resolve: () => void }[] = []
+  let queue = behaviours
+  const server = createServer(async (incoming, response) => {
+    const parts: Buffer[] = []
+    for await (const part of incoming) parts.push(part as Buffer)
+    const hungUp = once(response, 'close').then(() => !response.writableFinished)
+    const request = { path: incoming.url ?? '', headers: incoming.headers, body: JSON.parse(Buffer.concat(parts).toString('utf8')), hungUp }
+    requests.push(request)
+    for (const waiter of waiters) if (requests.length >= waiter.count) waiter.resolve()
+    const behaviour = queue.length > 1 ? queue.shift() : queue[0]
+    await behaviour?.(response, request)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (!address || typeof address === 'string') throw new Error('no port')
+  return {
+    baseUrl: `http://127.0.0.1:${address.port}/v1`,
+    requests,
+    asked: (count) =>
+      new Promise((resolve) => {
+        if (requests.length >= count) resolve()
+        else waiters.push({ count, resolve })
+      }),
+    behave(...next) {
+      queue = next
+    },
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+export interface ModelReply {
+  readonly content?: unknown
+  readonly choices?: unknown
+  readonly deepens?: unknown
+  readonly evidence?: unknown
+}
+
+/** Words of a model that does as it is told. */
+export const TWO_SUNS =
+  'Picture a world with two suns. At noon you would have two shadows! When one sun sets, the other may still shine. What would night be like there?'
+export const WAYS_ON = [
+  { text: 'What are stars?', icon: 'star' },
+  { text: 'How does a shadow know where to go?', icon: 'sun' },
+  { text: 'What do plants do with two suns?', icon: 'leaf' },
+]
+
+/** The JSON of a reply by our schema. */
+export const replyJson = (reply: ModelReply = {}): string =>
+  JSON.stringify({ content: TWO_SUNS, choices: WAYS_ON, deepens: true, evidence: ['creative_thinking'], ...reply })
+
+export interface Telling {
+  /** Characters of each delta; by default the text goes in three. */
+  readonly deltaLength?: number
+  /** Bytes of each write to the wire. */
+  readonly writeBytes?: number
+  readonly finish?: string | null
+  readonly usage?: unknown
+  /** Goes on so, in place of the end of the stream. */
+  readonly after?: Behaviour
+}
+
+const USAGE = { prompt_tokens: 900, completion_tokens: 120, total_tokens: 1_020 }
+const chunk = (choice: unknown, usage: unknown = null) =>
+  `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', model: 'scripted-model-2026', choices: choice ? [choice] : [], usage })}\n\n`
+
+/** Streams a text as its output, whatever it is. */
+export function streams(
+  text: string,
+  { deltaLength = Math.ceil(text.length / 3) || 1, writeBytes, finish = 'stop', usage = USAGE, after }: Telling = {},
+): Behaviour {
+  const deltas = Array.from({ length: Math.ceil(text.length / deltaLength) }, (_, at) => text.slice(at * deltaLength, (at + 1) * deltaLength))
+  return async (response, request) => {
+    const events = [
+      chunk({ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }),
+      ...deltas.map((content) => chunk({ index: 0, delta: { content }, finish_reason: null })),
+      ...(after ? [] : [finish ? chunk({ index: 0, delta: {}, finish_reason: finish }) : '', usage ? chunk(undefined, usage) : '', 'data: [DONE]\n\n']),
+    ]
+    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
+    const bytes = Buffer.from(events.join(''))
+    for (let at = 0; at < bytes.length; at += writeBytes ?? bytes.length) {
+      await new Promise((resolve) => response.write(bytes.subarray(at, at + (writeBytes ?? bytes.length)), resolve))
+      await nextTurn()
+    }
+    if (after) await after(response, request)
+    else response.end()
+  }
+}
+
+/** Streams a reply by our schema. */
+export const replies = (reply: ModelReply = {}, telling?: Telling): Behaviour => streams(replyJson(reply), telling)
+
+/** Answers with one event that is given as it is. */
+export const sends = (...data: string[]): Behaviour => {
+  return (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.end(data.map((line) => `data: ${line}\n\n`).join(''))
+  }
+}
+
+/** Answers all at once, as servers do that do not stream. */
+export const answersAtOnce = (text: string): Behaviour => {
+  return (response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }], usage: USAGE }))
+  }
+}
+
+/** Says in the stream that it will not. */
+export const refuses = (refusal: string): Behaviour => sends(JSON.stringify({ choices: [{ index: 0, delta: { refusal }, finish_reason: null }] }), '[DONE]')
+
+/** Refuses by HTTP, in the provider's words. */
+export function fails(status: number, { headers = {}, error = {} }: { headers?: Readonly<Record<string, string>>; error?: object } = {}): Behaviour {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    response.end(JSON.stringify({ error: { message: 'the provider quotes: my secret is a blue whale', type: 'invalid_request_error', ...error } }))
+  }
+}
+
+/** Knows no JSON schema: what it is asked that way it refuses. */
+export const onlyPlain = (plain: Behaviour, refusal: Behaviour = fails(400, { error: { param: 'response_format' } })): Behaviour => {
+  return (response, request) => (request.body.response_format ? refusal : plain)(response, request)
+}
+
+/** Says no more, and does not hang up. */
+export const hangs: Behaviour = () => {}
+
+/** Cuts the wire. */
+export const cuts: Behaviour = (response) => {
+  response.socket?.destroy()
+}
+
+/** Ends the stream as if that were all. */
+export const ends: Behaviour = (response) => {
+  response.end()
+}
