@@ -52,6 +52,7 @@ const Environment = z.object({
     .optional(),
   OPENAI_BASE_URL: Url('http:', 'https:').default('https://api.openai.com/v1'),
   TUTOR_MODEL: z.string().trim().max(100).default('gpt-5.4-mini'),
+  MODERATION_MODEL: z.string().trim().max(100).optional(),
   TUTOR_TOKENS_PER_CHILD_DAY: z.coerce.number().int().min(0).default(60_000),
   TUTOR_TOKENS_PER_DAY: z.coerce.number().int().min(0).default(2_000_000),
   TRUST_PROXY: z.union([Flag, z.coerce.number().int().min(1), ProxyList]).default(false),
@@ -69,6 +70,8 @@ export interface LanguageModelConfig {
   readonly apiKey: string
   readonly baseUrl: string
   readonly model: string
+  /** Judges what a child says and what the model replies, besides our own rules; undefined: our own rules alone. */
+  readonly moderationModel: string | undefined
   /** What a child may use on its local day. */
   readonly tokensPerChildDay: number
   /** What all children of this process may use in a UTC day. */
@@ -147,6 +150,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
             apiKey: env.OPENAI_API_KEY,
             baseUrl: env.OPENAI_BASE_URL,
             model: env.TUTOR_MODEL,
+            moderationModel: env.MODERATION_MODEL,
             tokensPerChildDay: env.TUTOR_TOKENS_PER_CHILD_DAY,
             tokensPerDay: env.TUTOR_TOKENS_PER_DAY,
           },

@@ -10,6 +10,7 @@ import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gatewa
 import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
 import { loadShop, type ShopCatalogue } from './learning/rewards/shop.catalogue.ts'
 import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
+import { type GuardedTutorDeps, guardedTutor } from './learning/tutor/guarded-tutor.ts'
 import type { LanguageTutorDeps } from './learning/tutor/language-model/language-tutor.ts'
 import { passageRetrieval } from './learning/tutor/retrieval.ts'
 import type { TutorModel } from './learning/tutor/tutor-model.ts'
@@ -23,7 +24,7 @@ import { safeCause } from './platform/http/render-error.ts'
 import { loadKeys } from './platform/keys.ts'
 import { type Mailer, openMailer } from './platform/mail/mailer.ts'
 import { crisisContacts } from './safety/crisis-contacts.ts'
-import { localModerator, type Moderator } from './safety/moderation/moderation.ts'
+import { localModerators, type Moderator } from './safety/moderation/moderation.ts'
 
 /** Every real thing the server uses, opened once. */
 export interface Deps {
@@ -74,18 +75,21 @@ async function openStore(config: Config, logger: Logger): Promise<{ url: string;
   return { url, embedded }
 }
 
-/** A tutor with the language model behind it. Loaded where it is wanted, since reading the library takes a while. */
+/** A tutor with the language model behind it, of which nothing is said that was not judged. Loaded where it is wanted, since reading the library takes a while. */
 async function openLanguageTutor(
   access: LanguageModelConfig,
-  deps: Pick<LanguageTutorDeps, 'builtin' | 'curriculum' | 'retrieval' | 'clock'>,
+  deps: Pick<LanguageTutorDeps & GuardedTutorDeps, 'builtin' | 'curriculum' | 'retrieval' | 'clock' | 'moderateReply'>,
   logger: Logger,
 ): Promise<TutorModel> {
   const { languageTutor } = await import('./learning/tutor/language-model/language-tutor.ts')
   const { loadPrompt } = await import('./learning/tutor/language-model/prompt.ts')
   const { openLanguageModel } = await import('./learning/tutor/language-model/request.ts')
   const onFailure: LanguageTutorDeps['onFailure'] = ({ kind, status }) => logger.warn({ failure: kind, status }, 'the language model failed')
-  const { tokensPerChildDay, tokensPerDay } = access
-  return languageTutor({ ...deps, model: openLanguageModel(access, deps.clock), prompt: loadPrompt(), onFailure }, { tokensPerChildDay, tokensPerDay })
+  const { tokensPerChildDay, tokensPerDay, moderationModel } = access
+  const model = languageTutor({ ...deps, model: openLanguageModel(access, deps.clock), prompt: loadPrompt(), onFailure }, { tokensPerChildDay, tokensPerDay })
+  const provider =
+    moderationModel === undefined ? undefined : (await import('./safety/moderation/provider.ts')).providerModerator({ ...access, model: moderationModel })
+  return guardedTutor({ ...deps, model, modelName: access.model, provider })
 }
 
 /**
@@ -114,6 +118,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     const shop = loadShop()
     const retrieval = passageRetrieval(curriculum)
     const builtin = builtinTutor(curriculum, retrieval, config.tutorPaceMs)
+    const { moderate, moderateReply } = localModerators()
     const { url } = await opening
     const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
     closers.push(() => db.close())
@@ -123,7 +128,8 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     const redis = config.redisUrl ? (await import('./platform/ephemeral/redis.ts')).openRedis(config.redisUrl, logError('Redis is away')) : undefined
     if (redis) closers.push(() => redis.disconnect())
     const tutor =
-      overrides.tutor ?? (config.languageModel ? await openLanguageTutor(config.languageModel, { builtin, curriculum, retrieval, clock }, logger) : builtin)
+      overrides.tutor ??
+      (config.languageModel ? await openLanguageTutor(config.languageModel, { builtin, curriculum, retrieval, clock, moderateReply }, logger) : builtin)
     const ownCounters = memoryCounters(clock)
     const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })
     closers.push(() => mailer.close())
@@ -144,7 +150,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       signingKey: signingKey(keys.jwtPrivateKey),
       oauth: oauthVerifier(config.oauth, clock),
       tutor,
-      moderate: localModerator(),
+      moderate,
       crisisContact: crisisContacts(),
       live: memoryLiveEvents(clock),
       gateway: overrides.gateway ?? GATEWAY_DEFAULTS,

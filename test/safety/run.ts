@@ -1,6 +1,6 @@
 // Prints how well the local rules do on labelled lines: `npm run eval:safety [-- --misses]`. `--misses` names what went
 // wrong, but never of the lines that nothing was learned from.
-import { localModerator } from '../../src/safety/moderation/moderation.ts'
+import { localModerators } from '../../src/safety/moderation/moderation.ts'
 import { evaluate, learnedLines, type SafetyFigures, unseenLines } from './evaluate.ts'
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`.padStart(9)
@@ -15,7 +15,7 @@ function print(name: string, figures: SafetyFigures): void {
   process.stdout.write(`pointing at a caregiver: seen ${percent(figures.caregiverRecall).trim()}, wrongly ${percent(figures.caregiverFalse).trim()}\n\n`)
 }
 
-const moderate = localModerator()
+const moderate = localModerators().moderate
 const learned = evaluate(moderate, learnedLines())
 print('learned from', learned)
 print('never seen', evaluate(moderate, unseenLines()))

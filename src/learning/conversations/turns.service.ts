@@ -7,6 +7,7 @@ import type { Moderator } from '../../safety/moderation/moderation.ts'
 import { type Screened, screen } from '../../safety/moderation/screening.ts'
 import { mapStateOf } from '../constellation/map-state.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
+import { gradeLevel } from '../content/readability.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import type { LiveEvents } from '../gateway/live-events.ts'
 import { evidenceOf } from '../progress/growth.ts'
@@ -14,7 +15,7 @@ import { bookingsFor, TIME_MESSAGES, timeRefusal, timeSince } from '../progress/
 import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards/badges.ts'
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
-import type { BuiltinTutor } from '../tutor/builtin.ts'
+import { BUILTIN_MODEL, type BuiltinTutor } from '../tutor/builtin.ts'
 import type { TutorChoice, TutorEvent, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
 import { asStoredChoices, type Message, SPARK_ANSWERED } from './conversation.ts'
 import { toMessageView, toRewardView } from './conversations.schemas.ts'
@@ -149,10 +150,12 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
         turnNumber: conversation.childTurns,
         depth: conversation.depth,
         childName: child.name,
+        crisisContact: crisisContact(child.timezone),
+        ...(tutor.readsAlong && !aside ? await store.background(child, conversation.id, begun.messageId) : {}),
         spark: context.sparkKey === null || conversation.told.includes(SPARK_ANSWERED) ? undefined : curriculum.spark(context.sparkKey),
       }
       const signal = AbortSignal.timeout(LONGEST_TURN_MS)
-      const events = aside ? builtin.aside(turn, aside, crisisContact(child.timezone)) : tutor.reply(turn, signal)
+      const events = aside ? builtin.aside(turn, aside) : tutor.reply(turn, signal)
       const reply = await listen(events, (chunk, index) => {
         live.publish(child.id, { type: 'message_chunk', conversation_id: conversation.id, chunk, chunk_index: index })
         onChunk(chunk)
@@ -174,7 +177,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
     const { conversation } = context
     const isOwnWords = begun.choiceIndex === null
     const newFrom = (topicId: string) => (map.progress.get(topicId)?.talked ? (map.progress.get(topicId)?.depth ?? 0) + 1 : 0)
-    const { passage, onTopic, answersSpark, model } = reply.signals
+    const { passage, onTopic, answersSpark, model, promptVersion, latencyMs, usage, findings = [] } = reply.signals
     const points = conversation.points + pointsOf(!isOwnWords ? 'choice' : onTopic ? 'on_topic_question' : 'off_topic')
     const depth = depthOf(points)
     const crossed = topicsTouched(passage, topic)
@@ -190,7 +193,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
         content: reply.text,
         choices: reply.choices,
         passage: passage?.key ?? null,
-        model,
+        ...{ model, promptVersion, latencyMs, usage, findings, readingGrade: model === BUILTIN_MODEL ? gradeOf(passage, reply.text) : gradeLevel(reply.text) },
         points,
         depth,
         depthIncreased: depth > conversation.depth,
@@ -265,6 +268,15 @@ export type TurnsService = ReturnType<typeof turnsService>
 function topicsTouched(passage: Passage | undefined, topic: Topic): Topic[] {
   const touched = passage ? [passage.topic, ...(passage.across ? [passage.across] : [])] : []
   return touched.filter((other) => other !== topic)
+}
+
+const grades = new WeakMap<Passage, number>()
+/** The grade of what the builtin tutor said: of a passage, worked out once. */
+function gradeOf(passage: Passage | undefined, text: string): number {
+  if (!passage) return gradeLevel(text)
+  const grade = grades.get(passage) ?? gradeLevel(text)
+  grades.set(passage, grade)
+  return grade
 }
 
 interface TutorReply {

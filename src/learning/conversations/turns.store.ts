@@ -3,13 +3,13 @@ import { DAY, type Instant, SECOND } from '../../platform/clock.ts'
 import type { Database, Statement } from '../../platform/db/database.ts'
 import { newId } from '../../platform/ids.ts'
 import type { LocalDate } from '../../platform/local-date.ts'
-import type { Finding } from '../../safety/moderation/screening.ts'
+import type { Finding, LateFinding } from '../../safety/moderation/screening.ts'
 import { type ProgressPairs, progressPairs } from '../constellation/map-state.ts'
 import type { Evidence } from '../progress/growth.ts'
 import type { DayBooking, LastEvent } from '../progress/time-budget.ts'
 import type { FreezeChange, StreakDays } from '../rewards/streak.ts'
 import { type StreakDates, streakDates, streakDaysOf } from '../rewards/streak-days.ts'
-import type { TutorChoice } from '../tutor/tutor-model.ts'
+import type { TokenUsage, TutorChoice, TutorTurn } from '../tutor/tutor-model.ts'
 import {
   asStoredChoices,
   CONVERSATION_COLUMNS,
@@ -120,11 +120,18 @@ const FINISH: Statement = {
         pending_message_id = NULL, lease_token = NULL, lease_until = NULL
       FROM child WHERE c.child_id = child.id AND c.id = $1 AND c.lease_token = $2 RETURNING c.id, c.child_id, c.next_seq, c.child_turns
     ), reply AS (
-      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at, withheld)
-      SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14, $23 FROM conversation
+      INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at,
+        withheld, prompt_version, latency_ms, tokens_in, tokens_out, reading_grade)
+      SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14, $23, $24, $25, $26, $27, $28 FROM conversation
+    ), flags AS (
+      INSERT INTO safety_flags (id, child_id, conversation_id, message_id, category, severity, action, audience, created_at)
+      SELECT f.id, c.child_id, c.id, f.message_id, f.category, f.severity, f.action, f.audience, $14
+      FROM conversation c, unnest($29::uuid[], $30::uuid[], $31::text[], $32::text[], $33::text[], $34::text[]) AS f(id, message_id, category, severity, action, audience)
+      ON CONFLICT DO NOTHING
     ), learner AS (
       UPDATE learners l SET child_turns = l.child_turns + 1, streak_day = CASE
-          WHEN EXISTS (SELECT 1 FROM topic_days d WHERE d.child_id = l.child_id AND d.day = $20::date AND d.turns > 0) THEN $20::date ELSE l.streak_day END
+          WHEN EXISTS (SELECT 1 FROM topic_days d WHERE d.child_id = l.child_id AND d.day = $20::date AND d.turns > 0) THEN $20::date ELSE l.streak_day END,
+        tokens_used = CASE WHEN l.tokens_day = $20::date THEN l.tokens_used ELSE 0 END + coalesce($26::int, 0) + coalesce($27::int, 0), tokens_day = $20::date
       FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
     ), progress AS (
       INSERT INTO topic_progress AS p (child_id, topic_id, depth, conversations_count, talked_at, last_interaction)
@@ -148,6 +155,19 @@ const FINISH: Statement = {
     )
     SELECT (SELECT coalesce(array_agg(badge_id), '{}') FROM earned) AS earned FROM conversation`,
 }
+
+const UTTERANCES = 12
+
+const BACKGROUND: Statement = {
+  name: 'turns.background',
+  text: `
+    SELECT k.interests, CASE WHEN l.tokens_day = $4::date THEN l.tokens_used ELSE 0 END AS tokens_used,
+      (SELECT coalesce(json_agg(json_build_array(h.role, h.content) ORDER BY h.seq), '[]') FROM (
+        SELECT m.role, m.content, m.seq FROM messages m WHERE m.conversation_id = $2 AND m.id <> $3 AND NOT m.withheld
+        ORDER BY m.seq DESC LIMIT ${UTTERANCES}) h) AS history
+    FROM children k JOIN learners l ON l.child_id = k.id WHERE k.id = $1`,
+}
+type BackgroundRow = { interests: string[]; tokens_used: number; history: (readonly ['user' | 'assistant', string])[] }
 
 const RENEW: Statement = { name: 'turns.renew', text: 'UPDATE conversations SET lease_until = $3 WHERE id = $1 AND lease_token = $2' }
 const RELEASE: Statement = { name: 'turns.release', text: 'UPDATE conversations SET lease_token = NULL, lease_until = NULL WHERE id = $1 AND lease_token = $2' }
@@ -180,6 +200,13 @@ export interface FinishedTurn {
   readonly choices: readonly TutorChoice[]
   readonly passage: string | null
   readonly model: string
+  readonly promptVersion: string | undefined
+  readonly latencyMs: number | undefined
+  /** What a language model has cost, whoever spoke in the end. */
+  readonly usage: TokenUsage | undefined
+  /** Flesch-Kincaid grade of the reply. */
+  readonly readingGrade: number
+  readonly findings: readonly LateFinding[]
   readonly points: number
   readonly depth: number
   readonly depthIncreased: boolean
@@ -291,6 +318,7 @@ export function turnsStore(db: Database) {
 
     /** Stores the reply and all that follows from it; the ids of badges newly earned. Undefined when the lease was lost. */
     async finish(conversationId: string, turn: BegunTurn, finished: FinishedTurn, now: Instant): Promise<readonly string[] | undefined> {
+      const { findings } = finished
       const [row] = await db.query<{ earned: string[] }>(FINISH, [
         ...[conversationId, turn.leaseToken, finished.points, finished.depth, finished.told, JSON.stringify(finished.choices)],
         ...[finished.replyId, finished.content, JSON.stringify(asStoredChoices(finished.choices)), finished.passage, finished.model],
@@ -299,9 +327,22 @@ export function turnsStore(db: Database) {
         ...[finished.badges.map((badge) => badge.id), finished.badges.map((badge) => badge.turns)],
         ...[finished.topics.map((topic) => topic.newFrom), finished.day],
         ...[finished.evidence.map((item) => item.skill), finished.evidence.map((item) => item.weight)],
-        turn.isWithheld,
+        ...[turn.isWithheld, finished.promptVersion, finished.latencyMs, finished.usage?.tokensIn, finished.usage?.tokensOut, finished.readingGrade],
+        ...[findings.map(() => newId()), findings.map(({ on }) => (on === 'question' ? turn.messageId : finished.replyId))],
+        ...[findings.map((finding) => finding.category), findings.map((finding) => finding.severity)],
+        ...[findings.map((finding) => finding.action), findings.map((finding) => finding.audience)],
       ])
       return row?.earned
+    },
+
+    /** What a language model is told besides the turn itself, which is the child's message with this id. */
+    async background(child: ActiveChild, conversationId: string, messageId: string): Promise<Pick<TutorTurn, 'history' | 'interests' | 'tokensUsedToday'>> {
+      const [row] = await db.query<BackgroundRow>(BACKGROUND, [child.id, conversationId, messageId, child.today])
+      return {
+        history: row?.history.map(([role, text]) => ({ who: role === 'user' ? ('child' as const) : ('tutor' as const), text })),
+        interests: row?.interests,
+        tokensUsedToday: row?.tokens_used,
+      }
     },
 
     async renew(conversationId: string, leaseToken: string, now: Instant): Promise<void> {

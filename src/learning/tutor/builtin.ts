@@ -14,8 +14,8 @@ export const BUILTIN_MODEL = 'builtin'
 export interface BuiltinTutor extends TutorModel {
   /** Makes ready for questions, one age group at a time, between which the event loop is free. */
   prepare(): Promise<void>
-  /** Says a phrase instead of an answer, and offers ways on as after a question. `contact` is told where the phrase has a place for it. */
-  aside(turn: TutorTurn, kind: Aside, contact: string): AsyncIterable<TutorEvent>
+  /** Says a phrase instead of an answer, and offers ways on as after a question. */
+  aside(turn: TutorTurn, kind: Aside): AsyncIterable<TutorEvent>
   /** How a conversation begins. */
   greet(greeting: Greeting): { readonly text: string; readonly choices: readonly TutorChoice[] }
   /** What it would reply, unspoken. */
@@ -103,9 +103,15 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
       return { text, choices: nextChoices(curriculum, { topic, ageGroup, map, told: new Set(), heardBefore, first, here: undefined }) }
     },
 
-    async *aside(turn, kind, contact) {
+    async *aside(turn, kind) {
       const said = phrase(kind, turn)
-      for (const text of sentencesOf(said.sentences.join('').replace('{contact}', contact).trim())) yield { text }
+      for (const text of sentencesOf(
+        said.sentences
+          .join('')
+          .replace('{contact}', turn.crisisContact ?? '')
+          .trim(),
+      ))
+        yield { text }
       yield { choices: waysOn(turn, said), signals: { onTopic: false, passage: undefined, model: BUILTIN_MODEL } }
     },
 

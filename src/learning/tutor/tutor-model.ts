@@ -1,4 +1,5 @@
 import type { AgeGroup } from '../../family/age-groups.ts'
+import type { LateFinding } from '../../safety/moderation/screening.ts'
 import type { MapState } from '../constellation/topic-map.ts'
 import type { Passage, Spark, Topic } from '../curriculum/curriculum.ts'
 import type { Skill } from '../progress/growth.ts'
@@ -50,6 +51,8 @@ export interface TutorTurn {
   readonly depth?: number | undefined
   /** As the parent wrote it, to take the full name out of what the child and the tutor said. It is told to nobody. */
   readonly childName?: string | undefined
+  /** A line that the child could call, in words to be said to it; empty where none is known. */
+  readonly crisisContact?: string | undefined
   /** What language models have used for the child on its local day so far. */
   readonly tokensUsedToday?: number | undefined
 }
@@ -78,11 +81,15 @@ export interface TutorSignals {
   readonly deepens?: boolean
   /** A language model's opinion: the ways of thinking that the child's words show. Growth does not count it. */
   readonly evidence?: readonly Skill[]
+  /** For a grown-up to look at. */
+  readonly findings?: readonly LateFinding[]
 }
 
 export type TutorEvent = { readonly text: string } | { readonly choices: readonly TutorChoice[]; readonly signals: TutorSignals }
 
 /** The tutor behind one port: it knows no HTTP and no store, and yields text a sentence at a time, then the choices, once. */
 export interface TutorModel {
+  /** Whether it wants to be told of what was said before, of the child's interests and of what was used. */
+  readonly readsAlong?: boolean
   reply(turn: TutorTurn, signal: AbortSignal): AsyncIterable<TutorEvent>
 }

@@ -7,6 +7,9 @@ import { personalData, withoutPersonalData } from './personal-data/personal-data
 export const CATEGORIES = ['distress', 'sexual', 'violence', 'hate', 'bullying', 'personal_data', 'prompt_injection'] as const
 export type Category = (typeof CATEGORIES)[number]
 
+/** Sorts what was found, gravest first, each once. */
+export const gravestFirst = (found: readonly Category[]): Category[] => CATEGORIES.filter((category) => found.includes(category))
+
 /** What was found in a text. */
 export interface Moderated {
   /** Gravest first; empty for an innocent text. */
@@ -17,28 +20,32 @@ export interface Moderated {
   readonly text: string
 }
 
-/** Judges a text on this machine alone. Takes time in proportion to its length. */
+/** Judges what a child says, on this machine alone. Takes time in proportion to its length. */
 export type Moderator = (text: string) => Moderated
+
+/** Judges what is to be said to a child; gravest first, empty when nothing is wrong. */
+export type ReplyModerator = (text: string) => readonly (Category | 'conduct')[]
 
 /** What has the form of personal data is none when the classifier is so sure, in log-odds: the address of a president, a phone number in a sum. */
 const SURE_INNOCENCE = 4
 
 /** The local rules: words that are never innocent, personal data by its form, and a classifier for whole sentences. */
-export function localModerator(): Moderator {
+export function localModerators(): { readonly moderate: Moderator; readonly moderateReply: ReplyModerator } {
   const lexicon = loadLexicon()
   const classifier = loadClassifier()
-  return (text) => {
+  const moderate: Moderator = (text) => {
     const folded = fold(text)
-    const words = lexicon(apart(folded, classifier.isCommon))
+    const words = lexicon.inWordsOfChild(apart(folded, classifier.isCommon))
     const scores = classifier.scores(folded)
     const personal = personalData(text, folded, classifier.isCommon)
     const isPersonal = personal !== undefined && scores.personal_data > -SURE_INNOCENCE
-    const has = (category: Category) => words.has(category) || scores[category] > 0 || (category === 'personal_data' && isPersonal)
-    const categories = CATEGORIES.filter(has)
+    const categories = CATEGORIES.filter((category) => words.has(category) || scores[category] > 0 || (category === 'personal_data' && isPersonal))
     return {
       categories,
       pointsAtCaregiver: categories.includes('distress') && scores.caregiver > 0,
       text: categories.includes('personal_data') ? withoutPersonalData(text, personal, classifier.isCommon) : text,
     }
   }
+  const moderateReply: ReplyModerator = (text) => [...moderate(text).categories, ...(lexicon.inWordsOfTutor(fold(text)) ? (['conduct'] as const) : [])]
+  return { moderate, moderateReply }
 }

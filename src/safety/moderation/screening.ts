@@ -32,7 +32,15 @@ const RAISED: Readonly<Record<Category, Pick<Finding, 'severity' | 'action'>>> =
   prompt_injection: { severity: 'low', action: 'redirected' },
 }
 
-const asideFor = (gravest: Category | undefined): Aside | undefined => {
+/** Something found after the child's words were stored: in them, by a provider, or in a reply that was not said. */
+export interface LateFinding extends Omit<Finding, 'category'> {
+  readonly category: Category | 'conduct'
+  readonly on: 'question' | 'reply'
+}
+
+const findingsOf = (categories: readonly Category[]): Finding[] => categories.map((category) => ({ category, ...RAISED[category], audience: 'family' }))
+
+function asideFor([gravest]: readonly Category[]): Aside | undefined {
   if (gravest === undefined) return undefined
   return gravest === 'distress' ? 'distress' : gravest === 'personal_data' ? 'private' : 'unkind'
 }
@@ -43,11 +51,20 @@ const asideFor = (gravest: Category | undefined): Aside | undefined => {
  */
 export function screen(moderate: Moderator, said: string): Screened {
   const { categories, pointsAtCaregiver, text } = moderate(said)
-  const raised = categories.map((category): Finding => ({ category, ...RAISED[category], audience: 'family' }))
   return {
     text,
-    aside: asideFor(categories[0]),
-    findings: pointsAtCaregiver ? [{ category: 'distress', ...RAISED.distress, audience: 'safeguarding' }] : raised,
+    aside: asideFor(categories),
+    findings: pointsAtCaregiver ? [{ category: 'distress', ...RAISED.distress, audience: 'safeguarding' }] : findingsOf(categories),
     isWithheld: pointsAtCaregiver,
   }
 }
+
+/** What a provider has found in a child's words that our own rules let pass. */
+export const foundLate = (categories: readonly Category[]): { readonly aside: Aside | undefined; readonly findings: readonly LateFinding[] } => ({
+  aside: asideFor(categories),
+  findings: findingsOf(categories).map((finding) => ({ ...finding, on: 'question' })),
+})
+
+/** What was wrong with a reply that was cut off before it was said; nothing when it could not be judged. */
+export const cutFromReply = (categories: readonly (Category | 'conduct')[]): LateFinding[] =>
+  categories.map((category) => ({ category, severity: 'low', action: 'replaced', audience: 'family', on: 'reply' }))
