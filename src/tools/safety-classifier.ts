@@ -37,6 +37,7 @@ const COMMON_FROM = 3
 const CAREGIVER = OUTPUTS.indexOf('caregiver')
 /** So many of the innocent lines may be taken for harm when they have not been learned from; thresholds are set by it. */
 const FALSE_ALARMS = 0.05
+const MISTAKEN_WEIGHT = 2
 /** In log-odds below a threshold. */
 const NEARLY = 2
 /** One line of so many is left aside to find the thresholds. */
@@ -203,7 +204,7 @@ const sample = texts.filter((_text, at) => at % CURRICULUM_STEP === 0)
 const { model, thresholds } = leavingAside(labelled, sample)
 // What of the curriculum is nearly taken for harm is learned too: it is all innocent.
 const mistaken = texts.filter((text, at) => at % CURRICULUM_STEP !== 0 && isNearly(model, thresholds, text.features))
-write(train([...labelled, ...sample, ...mistaken.map((text) => ({ ...text, weight: 1 }))]), thresholds, common)
+write(train([...labelled, ...sample, ...mistaken.map((text) => ({ ...text, weight: MISTAKEN_WEIGHT }))]), thresholds, common)
 process.stdout.write(
   `${lines.length} labelled lines, ${sample.length + mistaken.length} texts of the curriculum, ${common.size} common words; threshold ${thresholds[0]?.toFixed(2)}\n`,
 )

@@ -55,6 +55,7 @@ describe('configuration', () => {
       'OPENAI_API_KEY',
       'OPENAI_BASE_URL',
       'TUTOR_MODEL',
+      'MODERATION_MODEL',
       'TUTOR_TOKENS_PER_CHILD_DAY',
       'CORS_ORIGINS',
     ]
@@ -93,11 +94,18 @@ describe('configuration', () => {
     const defaults = { apiKey: 'sk-1', baseUrl: 'https://api.openai.com/v1', model: 'gpt-5.4-mini', tokensPerChildDay: 60_000, tokensPerDay: 2_000_000 }
     expect(loadConfig({ OPENAI_API_KEY: ' sk-1\n' }).languageModel).toEqual(defaults)
     expect(loadConfig({ OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1', TUTOR_MODEL: 'llama' }).languageModel).toBeUndefined()
-    const set = { OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1', TUTOR_MODEL: 'llama', TUTOR_TOKENS_PER_CHILD_DAY: '0', TUTOR_TOKENS_PER_DAY: '5' }
+    const set = {
+      OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1',
+      TUTOR_MODEL: 'llama',
+      MODERATION_MODEL: 'guard',
+      TUTOR_TOKENS_PER_CHILD_DAY: '0',
+      TUTOR_TOKENS_PER_DAY: '5',
+    }
     expect(loadConfig({ OPENAI_API_KEY: 'sk-1', ...set }).languageModel).toEqual({
       apiKey: 'sk-1',
       baseUrl: 'http://127.0.0.1:11434/v1',
       model: 'llama',
+      moderationModel: 'guard',
       tokensPerChildDay: 0,
       tokensPerDay: 5,
     })
