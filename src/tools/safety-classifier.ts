@@ -44,6 +44,8 @@ const NEARLY = 2
 const LEFT_ASIDE = 4
 /** A feature of fewer examples says nothing about others. */
 const EXAMPLES_FROM = 2
+/** What weighs less, of 127, is left out of the file. */
+const LEAST_BYTE = 2
 const CLUSTERS = 400
 const CLUSTERED_WORDS = 15_000
 const CLUSTER_ROUNDS = 6
@@ -116,8 +118,8 @@ const scoreOf = ({ weights, biases }: Model, output: number, features: Uint32Arr
   features.reduce((sum, feature) => sum + ((weights[output] as Float32Array)[feature] as number), biases[output] as number)
 
 /**
- * A first model, and the log-odds above which a line counts. Lines left aside are judged by a model that has not seen them; of the innocent ones
- * as many are above as may be falsely alarmed. Caregivers are asked for of distress alone, at even odds.
+ * A first model, and the log-odds above which a line counts. Lines left aside are judged by a model that has not seen them; of
+ * the innocent ones as many are above as may be falsely alarmed. Caregivers are asked for of distress alone, at even odds.
  */
 function leavingAside(lines: readonly Example[], texts: readonly Example[]): { readonly model: Model; readonly thresholds: readonly number[] } {
   const model = train([...lines.filter((_line, at) => at % LEFT_ASIDE !== 0), ...texts])
@@ -135,7 +137,7 @@ const isNearly = (model: Model, thresholds: readonly number[], features: Uint32A
 function write({ weights, biases }: Model, thresholds: readonly number[], common: ReadonlySet<string>): void {
   const steps = weights.map((own) => own.reduce((most, each) => Math.max(most, Math.abs(each)), 1e-6) / 127)
   const byteOf = (output: number, feature: number) => Math.round(((weights[output] as Float32Array)[feature] as number) / (steps[output] as number))
-  const kept = Uint32Array.from(Array(FEATURE_PLACES).keys()).filter((feature) => OUTPUTS.some((_name, output) => byteOf(output, feature) !== 0))
+  const kept = Uint32Array.from(Array(FEATURE_PLACES).keys()).filter((feature) => OUTPUTS.some((_name, output) => Math.abs(byteOf(output, feature)) >= LEAST_BYTE))
   const head: ClassifierHead = { common: common.size, features: kept.length, biases: [...biases], steps, thresholds }
   const hashes = Uint32Array.from(common, wordHash).sort()
   const rows = Int8Array.from({ length: kept.length * OUTPUTS.length }, (_byte, at) =>
