@@ -8,6 +8,8 @@ import { type SigningKey, signingKey } from './identity/tokens.ts'
 import { type Curriculum, loadCurriculum } from './learning/curriculum/curriculum.ts'
 import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gateway.ts'
 import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
+import { redisSessionMarks, type SessionMarks } from './learning/gateway/session-marks.ts'
+import { redisLiveEvents } from './learning/gateway/shared-live-events.ts'
 import { loadShop, type ShopCatalogue } from './learning/rewards/shop.catalogue.ts'
 import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
 import { passageRetrieval } from './learning/tutor/retrieval.ts'
@@ -41,6 +43,8 @@ export interface Deps {
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
   readonly live: LiveEvents
+  /** Shared by all instances; undefined without Redis. */
+  readonly sessionMarks: SessionMarks | undefined
   readonly gateway: GatewayOptions
   /** Closes everything, in the opposite order of opening. */
   close(): Promise<void>
@@ -102,6 +106,10 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     const redis = config.redisUrl ? (await import('./platform/ephemeral/redis.ts')).openRedis(config.redisUrl, logError('Redis is away')) : undefined
     if (redis) closers.push(() => redis.disconnect())
     const ownCounters = memoryCounters(clock)
+    const gateway = overrides.gateway ?? GATEWAY_DEFAULTS
+    const liveOptions = { maxReaders: gateway.maxSocketsPerChild, checkMs: gateway.heartbeatMs, onError: logError('live events are not shared') }
+    const live = redis ? redisLiveEvents(redis, clock, liveOptions) : memoryLiveEvents(clock)
+    closers.push(() => live.close())
     const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })
     closers.push(() => mailer.close())
     return {
@@ -121,8 +129,9 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       signingKey: signingKey(keys.jwtPrivateKey),
       oauth: oauthVerifier(config.oauth, clock),
       tutor: overrides.tutor ?? builtin,
-      live: memoryLiveEvents(clock),
-      gateway: overrides.gateway ?? GATEWAY_DEFAULTS,
+      live,
+      sessionMarks: redis && redisSessionMarks(redis),
+      gateway,
     }
   } catch (error) {
     await close()

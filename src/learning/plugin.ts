@@ -25,6 +25,7 @@ import { dashboardStore } from './dashboard/dashboard.store.ts'
 import { registerGatewayRoutes } from './gateway/gateway.routes.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway/gateway.ts'
 import type { LiveEvents } from './gateway/live-events.ts'
+import type { SessionMarks } from './gateway/session-marks.ts'
 import { watchSessions } from './gateway/session-watch.ts'
 import { registerNoticeRoutes } from './notifications/notices.routes.ts'
 import { noticesService } from './notifications/notices.service.ts'
@@ -61,6 +62,7 @@ export interface LearningDeps {
   readonly builtin: BuiltinTutor
   readonly tutor: TutorModel
   readonly live: LiveEvents
+  readonly sessionMarks: SessionMarks | undefined
   readonly children: ChildrenService
   readonly gateway: GatewayOptions
   readonly onError: (error: unknown) => void
