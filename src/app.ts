@@ -150,12 +150,17 @@ const EXPOSED_HEADERS = [
   ...['Retry-After', 'Idempotency-Replayed', 'Deprecation', 'Sunset'],
 ]
 
-function dependencyChecks({ db, redis, revocations }: Deps): DependencyCheck[] {
+function dependencyChecks({ db, redis, revocations, live }: Deps): DependencyCheck[] {
   const failUnless = (condition: boolean) => (condition ? Promise.resolve() : Promise.reject(new Error('not connected')))
   return [
     { name: 'postgres', required: true, check: () => db.ping() },
     { name: 'revocations', required: false, check: () => failUnless(revocations.connected) },
-    ...(redis ? [{ name: 'redis', required: false, check: async () => void (await redis.ping()) }] : []),
+    ...(redis
+      ? [
+          { name: 'redis', required: false, check: async () => void (await redis.ping()) },
+          { name: 'live_events', required: false, check: () => failUnless(live.connected) },
+        ]
+      : []),
   ]
 }
 

@@ -8,6 +8,8 @@ import { type SigningKey, signingKey } from './identity/tokens.ts'
 import { type Curriculum, loadCurriculum } from './learning/curriculum/curriculum.ts'
 import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gateway.ts'
 import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
+import { redisSessionMarks, type SessionMarks } from './learning/gateway/session-marks.ts'
+import { redisLiveEvents } from './learning/gateway/shared-live-events.ts'
 import { loadShop, type ShopCatalogue } from './learning/rewards/shop.catalogue.ts'
 import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
 import { type GuardedTutorDeps, guardedTutor } from './learning/tutor/guarded-tutor.ts'
@@ -48,6 +50,8 @@ export interface Deps {
   readonly moderate: Moderator
   readonly crisisContact: (timezone: string) => string
   readonly live: LiveEvents
+  /** Shared by all instances; undefined without Redis. */
+  readonly sessionMarks: SessionMarks | undefined
   readonly gateway: GatewayOptions
   /** Closes everything, in the opposite order of opening. */
   close(): Promise<void>
@@ -131,6 +135,10 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       overrides.tutor ??
       (config.languageModel ? await openLanguageTutor(config.languageModel, { builtin, curriculum, retrieval, clock, moderateReply }, logger) : builtin)
     const ownCounters = memoryCounters(clock)
+    const gateway = overrides.gateway ?? GATEWAY_DEFAULTS
+    const liveOptions = { maxReaders: gateway.maxSocketsPerChild, checkMs: gateway.heartbeatMs, onError: logError('live events are not shared') }
+    const live = redis ? redisLiveEvents(redis, clock, liveOptions) : memoryLiveEvents(clock)
+    closers.push(() => live.close())
     const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })
     closers.push(() => mailer.close())
     return {
@@ -152,8 +160,9 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
       tutor,
       moderate,
       crisisContact: crisisContacts(),
-      live: memoryLiveEvents(clock),
-      gateway: overrides.gateway ?? GATEWAY_DEFAULTS,
+      live,
+      sessionMarks: redis && redisSessionMarks(redis),
+      gateway,
     }
   } catch (error) {
     await close()

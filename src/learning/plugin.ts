@@ -29,6 +29,7 @@ import { growthStore } from './dashboard/growth.store.ts'
 import { registerGatewayRoutes } from './gateway/gateway.routes.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway/gateway.ts'
 import type { LiveEvents } from './gateway/live-events.ts'
+import type { SessionMarks } from './gateway/session-marks.ts'
 import { watchSessions } from './gateway/session-watch.ts'
 import { registerNoticeRoutes } from './notifications/notices.routes.ts'
 import { noticesService } from './notifications/notices.service.ts'
@@ -67,6 +68,7 @@ export interface LearningDeps {
   readonly moderate: Moderator
   readonly crisisContact: (timezone: string) => string
   readonly live: LiveEvents
+  readonly sessionMarks: SessionMarks | undefined
   readonly children: ChildrenService
   readonly gateway: GatewayOptions
   readonly onError: (error: unknown) => void

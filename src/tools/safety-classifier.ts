@@ -137,7 +137,9 @@ const isNearly = (model: Model, thresholds: readonly number[], features: Uint32A
 function write({ weights, biases }: Model, thresholds: readonly number[], common: ReadonlySet<string>): void {
   const steps = weights.map((own) => own.reduce((most, each) => Math.max(most, Math.abs(each)), 1e-6) / 127)
   const byteOf = (output: number, feature: number) => Math.round(((weights[output] as Float32Array)[feature] as number) / (steps[output] as number))
-  const kept = Uint32Array.from(Array(FEATURE_PLACES).keys()).filter((feature) => OUTPUTS.some((_name, output) => Math.abs(byteOf(output, feature)) >= LEAST_BYTE))
+  const kept = Uint32Array.from(Array(FEATURE_PLACES).keys()).filter((feature) =>
+    OUTPUTS.some((_name, output) => Math.abs(byteOf(output, feature)) >= LEAST_BYTE),
+  )
   const head: ClassifierHead = { common: common.size, features: kept.length, biases: [...biases], steps, thresholds }
   const hashes = Uint32Array.from(common, wordHash).sort()
   const rows = Int8Array.from({ length: kept.length * OUTPUTS.length }, (_byte, at) =>

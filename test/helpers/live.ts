@@ -1,8 +1,9 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { WebSocket } from 'ws'
+import type { LiveEvents, NumberedEvent, Position } from '../../src/learning/gateway/live-events.ts'
 import { relieved } from './pressure.ts'
 import type { TestServer } from './server.ts'
-import type { Frame, SocketClient } from './socket.ts'
+import { type Frame, openSocket, type SocketClient } from './socket.ts'
 
 /** The events of section 10 among the frames: those with a number. */
 export const eventsOf = (frames: readonly Frame[]): Frame[] => frames.filter((frame) => frame.seq !== undefined && frame.type !== 'ready')
@@ -15,15 +16,73 @@ export async function turnEvents(socket: SocketClient, seq = 0): Promise<Frame[]
   return eventsOf(socket.frames).filter((frame) => frame.seq > seq && frame.seq <= end.seq)
 }
 
-/** Resolves when the child's running turn has told its end, whether or not a socket listens. */
-export function turnEnds(server: TestServer, childId: string): Promise<void> {
-  return new Promise((resolve) => {
-    const subscription = server.deps.live.subscribe(childId, undefined, (event) => {
-      if (event.type !== 'typing' || event.is_typing) return
-      subscription.close()
-      resolve()
-    })
+/** Somebody who listens to live events without a socket. */
+export interface Listener {
+  readonly events: readonly NumberedEvent[]
+  /** The epochs it was told, the first when it became ready. */
+  readonly epochs: readonly string[]
+  /** Resolves with what it missed since the position it came back with. */
+  readonly ready: Promise<{ readonly position: Position; readonly missed: readonly NumberedEvent[] | undefined }>
+  /** Resolves with why it hears nothing more. */
+  readonly ended: Promise<'lost' | 'refused'>
+  /** Resolves with the first event, among those heard or yet to come, that fits; rejects when it ends before. */
+  waitFor(fits: (event: NumberedEvent) => boolean): Promise<NumberedEvent>
+  leave(): void
+}
+
+export function listen(live: LiveEvents, childId: string, resume?: Position): Listener {
+  const events: NumberedEvent[] = []
+  const epochs: string[] = []
+  const heard = new EventEmitter()
+  heard.setMaxListeners(0)
+  const leave = live.subscribe(childId, resume, {
+    ready(position, missed) {
+      epochs.push(position.epoch)
+      setImmediate(() => heard.emit('ready', { position, missed }))
+    },
+    event(event) {
+      events.push(event)
+      heard.emit('event', event)
+    },
+    renumbered: ({ epoch }) => epochs.push(epoch),
+    lost: () => heard.emit('ended', 'lost'),
+    refused: () => heard.emit('ended', 'refused'),
   })
+  const ended = once(heard, 'ended').then(([why]) => why)
+  return {
+    events,
+    epochs,
+    ready: once(heard, 'ready').then(([ready]) => ready),
+    ended,
+    leave,
+    waitFor(fits) {
+      const known = events.find(fits)
+      if (known) return Promise.resolve(known)
+      return new Promise((resolve, reject) => {
+        heard.on('event', (event) => fits(event) && resolve(event))
+        void ended.then((why) => reject(new Error(`it was ${why} before the event came`)))
+      })
+    },
+  }
+}
+
+/** Resolves when the child's running turn has told its end, whether or not a socket listens. */
+export async function turnEnds(server: TestServer, childId: string): Promise<void> {
+  const listener = listen(server.deps.live, childId)
+  await listener.waitFor((event) => event.type === 'typing' && !event.is_typing)
+  listener.leave()
+}
+
+/** Comes back from a position; resolves with every frame up to `resumed`. */
+export async function comeBack(
+  address: string,
+  family: { readonly token: string; readonly childId: string },
+  resume: Position,
+): Promise<{ readonly socket: SocketClient; readonly frames: readonly Frame[] }> {
+  const socket = await openSocket(address)
+  socket.send({ type: 'auth', token: family.token, child_id: family.childId, resume })
+  await socket.waitFor('resumed')
+  return { socket, frames: [...socket.frames] }
 }
 
 /** 'open' when the server answers a ping, else the code it closed with. */

@@ -3,6 +3,11 @@ import type { TypedApp } from '../../src/platform/http/typed-app.ts'
 /** Lets timers, sockets and promises have one turn of the event loop. */
 export const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+/** Resolves when it is so. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await turnOfTheLoop()
+}
+
 /** Keeps the event loop busy, as a computation does that takes so long. */
 function hold(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)

@@ -18,16 +18,35 @@ const CONVERSATION = newId()
 const chunkOf = (text: string, index = 0): LiveEvent => ({ type: 'message_chunk', conversation_id: CONVERSATION, chunk: text, chunk_index: index })
 const bytesOf = (events: readonly NumberedEvent[]) => events.reduce((sum, event) => sum + Buffer.byteLength(JSON.stringify(event)), 0)
 
+/** Listens to events that begin at once, as those of one process do. */
+function listen(live: LiveEvents, childId: string, resume: Position | undefined, onEvent: (event: NumberedEvent) => void) {
+  let ready: { position: Position; missed: readonly NumberedEvent[] | undefined } | undefined
+  const unexpected = () => {
+    throw new Error('one process loses and renumbers nothing')
+  }
+  const close = live.subscribe(childId, resume, {
+    ready(position, missed) {
+      ready = { position, missed }
+    },
+    event: onEvent,
+    renumbered: unexpected,
+    lost: unexpected,
+    refused: unexpected,
+  })
+  if (!ready) throw new Error('not ready at once')
+  return { ...ready, close }
+}
+
 /** What a reader who comes back from `position` is given. */
 function resume(live: LiveEvents, childId: string, position: Position): readonly NumberedEvent[] | undefined {
-  const subscription = live.subscribe(childId, position, () => {})
+  const subscription = listen(live, childId, position, () => {})
   subscription.close()
   return subscription.missed
 }
 
 /** The longest tail of the stream that can still be had. */
 function kept(live: LiveEvents, childId: string): readonly NumberedEvent[] {
-  const { position, close } = live.subscribe(childId, undefined, () => {})
+  const { position, close } = listen(live, childId, undefined, () => {})
   close()
   for (let seq = 0; seq <= position.seq; seq += 1) {
     const missed = resume(live, childId, { epoch: position.epoch, seq })
@@ -41,12 +60,12 @@ describe('live events', () => {
     const live = memoryLiveEvents(testClock())
     const [emma, noah] = [newId(), newId()]
     const heard: NumberedEvent[][] = [[], [], []]
-    const listen = (childId: string, index: number) => live.subscribe(childId, undefined, (event) => heard[index]?.push(event))
-    const first = listen(emma, 0)
+    const hear = (childId: string, index: number) => listen(live, childId, undefined, (event) => heard[index]?.push(event))
+    const first = hear(emma, 0)
     expect(first.position.seq).toBe(0)
     live.publish(emma, chunkOf('one'))
-    listen(emma, 1)
-    const noahs = listen(noah, 2)
+    hear(emma, 1)
+    const noahs = hear(noah, 2)
     live.publish(emma, chunkOf('two'))
     live.publish(noah, chunkOf('his'))
     first.close()
@@ -67,7 +86,7 @@ describe('live events', () => {
 
   it('count the children who are listened to, and forget those who left', () => {
     const live = memoryLiveEvents(testClock())
-    const subscriptions = [newId(), newId()].flatMap((childId) => [live.subscribe(childId, undefined, () => {}), live.subscribe(childId, undefined, () => {})])
+    const subscriptions = [newId(), newId()].flatMap((childId) => [listen(live, childId, undefined, () => {}), listen(live, childId, undefined, () => {})])
     expect(live.listeners.length).toBe(2)
     for (const subscription of subscriptions) subscription.close()
     expect(live.listeners.length).toBe(0)
@@ -77,7 +96,7 @@ describe('live events', () => {
     const live = memoryLiveEvents(testClock())
     const childId = newId()
     for (const text of ['one', 'two', 'three']) live.publish(childId, chunkOf(text))
-    const { position } = live.subscribe(childId, undefined, () => {})
+    const { position } = listen(live, childId, undefined, () => {})
     const from = (seq: number, epoch = position.epoch) => resume(live, childId, { epoch, seq })?.map((event) => event.seq)
     expect([from(0), from(1), from(2), from(3)]).toEqual([[1, 2, 3], [2, 3], [3], []])
     expect(from(4)).toBeUndefined()
@@ -113,7 +132,7 @@ describe('live events', () => {
     const live = memoryLiveEvents(testClock())
     const childId = newId()
     const heard: number[] = []
-    const { position } = live.subscribe(childId, undefined, (event) => heard.push(event.seq))
+    const { position } = listen(live, childId, undefined, (event) => heard.push(event.seq))
     live.publish(childId, chunkOf('small'))
     live.publish(childId, chunkOf('x'.repeat(KEPT_BYTES)))
     expect(heard).toEqual([1, 2])
@@ -126,27 +145,47 @@ describe('live events', () => {
     const live = memoryLiveEvents(clock)
     const [gone, here] = [newId(), newId()]
     live.publish(gone, chunkOf('old'))
-    const before = live.subscribe(gone, undefined, () => {})
+    const before = listen(live, gone, undefined, () => {})
     before.close()
-    const listener = live.subscribe(here, undefined, () => {})
+    const listener = listen(live, here, undefined, () => {})
     live.publish(here, chunkOf('old'))
     clock.advance(KEPT_MS + 1)
     live.sweep()
-    expect(live.subscribe(gone, before.position, () => {}).missed).toBeUndefined()
-    expect(live.subscribe(here, { epoch: listener.position.epoch, seq: 1 }, () => {}).missed).toEqual([])
+    expect(listen(live, gone, before.position, () => {}).missed).toBeUndefined()
+    expect(listen(live, here, { epoch: listener.position.epoch, seq: 1 }, () => {}).missed).toEqual([])
   })
 
   it('are forgotten on request, while the numbering goes on for those who listen', () => {
     const live = memoryLiveEvents(testClock())
     const child = newId()
     const heard: number[] = []
-    const { position } = live.subscribe(child, undefined, (event) => heard.push(event.seq))
+    const { position } = listen(live, child, undefined, (event) => heard.push(event.seq))
     live.publish(child, chunkOf('one'))
     live.forget(child)
     live.publish(child, chunkOf('two'))
     expect(heard).toEqual([1, 2])
     expect(resume(live, child, position)).toBeUndefined()
     expect(resume(live, child, { ...position, seq: 1 })?.map((event) => event.seq)).toEqual([2])
+  })
+
+  it('of a child that is erased are gone, and those that a turn still under way tells are neither heard nor kept', () => {
+    const clock = testClock()
+    const live = memoryLiveEvents(clock)
+    const [child, sibling] = [newId(), newId()]
+    const heard: number[] = []
+    const { position } = listen(live, child, undefined, (event) => heard.push(event.seq))
+    live.publish(child, chunkOf('one'))
+    live.erase(child)
+    live.publish(child, chunkOf('two'))
+    live.publish(sibling, chunkOf('other'))
+    expect(heard).toEqual([1])
+    expect(resume(live, child, position)).toBeUndefined()
+    expect(kept(live, child)).toEqual([])
+    expect(kept(live, sibling)).toHaveLength(1)
+    clock.advance(KEPT_MS + 1)
+    live.sweep()
+    live.publish(child, chunkOf('three'))
+    expect(heard).toEqual([1, 2])
   })
 
   it('of all children together never take more than their share of memory', () => {
@@ -162,7 +201,7 @@ describe('live events', () => {
   it('of a child nobody asked for longest are dropped first when there are too many children, never those of a listener', () => {
     const live = memoryLiveEvents(testClock())
     const [listened, idle, recent] = [newId(), newId(), newId()]
-    const positions = new Map([listened, idle, recent].map((childId) => [childId, live.subscribe(childId, undefined, () => {})]))
+    const positions = new Map([listened, idle, recent].map((childId) => [childId, listen(live, childId, undefined, () => {})]))
     for (const childId of [listened, idle, recent]) live.publish(childId, chunkOf('one'))
     positions.get(idle)?.close()
     positions.get(recent)?.close()
@@ -184,7 +223,7 @@ describe('live events', () => {
         const clock = testClock()
         const live = memoryLiveEvents(clock)
         const all: { event: NumberedEvent; at: number }[] = []
-        live.subscribe('emma', undefined, (event) => all.push({ event, at: clock.now() }))
+        listen(live, 'emma', undefined, (event) => all.push({ event, at: clock.now() }))
         for (const { length, waitMs, times } of steps) {
           clock.advance(waitMs)
           for (let index = 0; index < (length > 1_000 ? Math.min(times, 6) : times); index += 1) live.publish('emma', chunkOf(letter.repeat(length), index))
@@ -221,15 +260,15 @@ describe('live events', () => {
         const clock = testClock()
         const live = memoryLiveEvents(clock)
         const published: NumberedEvent[] = []
-        live.subscribe('emma', undefined, (event) => published.push(event))
+        listen(live, 'emma', undefined, (event) => published.push(event))
         let seen: NumberedEvent[] = []
-        let reader = live.subscribe('emma', undefined, (event) => seen.push(event))
+        let reader = listen(live, 'emma', undefined, (event) => seen.push(event))
         const { epoch } = reader.position
         let [since, present, leftAt] = [0, true, 0]
         const comeBack = () => {
           if (present) return
           const position = { epoch, seq: since + seen.length }
-          reader = live.subscribe('emma', position, (event) => seen.push(event))
+          reader = listen(live, 'emma', position, (event) => seen.push(event))
           present = true
           if (reader.missed) seen.push(...reader.missed)
           else {

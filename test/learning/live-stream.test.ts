@@ -3,21 +3,13 @@ import { KEPT_EVENTS, KEPT_MS } from '../../src/learning/gateway/live-events.ts'
 import { newId } from '../../src/platform/ids.ts'
 import { createChild, type Family, makeFamily, onTheTablet, startConversation, TOPIC, takeTurn } from '../helpers/family.ts'
 import { gatedTutor } from '../helpers/gated-tutor.ts'
-import { calm, eventsOf, isTurnEnd, turnEnds, turnEvents } from '../helpers/live.ts'
+import { calm, comeBack, eventsOf, isTurnEnd, turnEnds, turnEvents } from '../helpers/live.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../helpers/server.ts'
-import { type Frame, openChildSocket, openSocket, type SocketClient } from '../helpers/socket.ts'
+import { type Frame, openChildSocket, openSocket } from '../helpers/socket.ts'
 
 const types = (events: readonly Frame[]) => events.map((event) => (event.type === 'typing' ? `typing ${event.is_typing}` : event.type))
 const seqs = (events: readonly Frame[]) => events.map((event) => event.seq)
 const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index)
-
-/** Comes back from a position; resolves with every frame up to `resumed`. */
-async function comeBack(address: string, family: Family, resume: { epoch: string; seq: number }): Promise<{ socket: SocketClient; frames: readonly Frame[] }> {
-  const socket = await openSocket(address)
-  socket.send({ type: 'auth', token: family.token, child_id: family.childId, resume })
-  await socket.waitFor('resumed')
-  return { socket, frames: [...socket.frames] }
-}
 
 describe('the events of a turn', () => {
   let server: TestServer

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, describe, expect, inject, it } from 'vitest'
 import type { Api } from '../helpers/api.ts'
 import { expectRefusal, makeFamily, registerParent } from '../helpers/family.ts'
-import { relieved } from '../helpers/pressure.ts'
+import { relieved, until } from '../helpers/pressure.ts'
 import { startRedis } from '../helpers/redis.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openTcpProxy, throughPort } from '../helpers/tcp-proxy.ts'
@@ -81,13 +81,16 @@ describe('two instances on one Redis', () => {
       const alone = await askMe(api, token)
       expect([alone.status, alone.headers['x-ratelimit-remaining']]).toEqual([200, '99'])
       const ready = await api.get('/readyz')
-      expect([ready.status, ready.body]).toEqual([200, { status: 'degraded', checks: { postgres: 'ok', revocations: 'ok', redis: 'failed' } }])
+      expect([ready.status, ready.body]).toEqual([
+        200,
+        { status: 'degraded', checks: { postgres: 'ok', revocations: 'ok', redis: 'failed', live_events: 'failed' } },
+      ])
     }
 
     await proxy.mend()
     for (const server of [first, second]) {
       await redisIs('ready', server)
-      expect((await server.api.get('/readyz')).body.status).toBe('ready')
+      await until(async () => (await server.api.get('/readyz')).body.status === 'ready')
     }
     expect((await askMe(first.api, token)).headers['x-ratelimit-remaining']).toBe('98')
     expect((await askMe(second.api, token)).headers['x-ratelimit-remaining']).toBe('97')
@@ -117,5 +120,9 @@ it('starts and serves with a Redis that is not there', async () => {
   const { token } = await registerParent(server.api)
   expect((await askMe(server.api, token)).headers['x-ratelimit-remaining']).toBe('99')
   const ready = await server.api.get('/readyz')
-  expect([ready.status, ready.body.status, ready.body.checks.redis]).toEqual([200, 'degraded', 'failed'])
+  expect([ready.status, ready.body.status, ready.body.checks]).toEqual([
+    200,
+    'degraded',
+    { postgres: 'ok', revocations: 'ok', redis: 'failed', live_events: 'failed' },
+  ])
 })

@@ -14,7 +14,7 @@ import { newId } from '../../platform/ids.ts'
 import { SendBody, toTurnView } from '../conversations/conversations.schemas.ts'
 import type { TurnsService } from '../conversations/turns.service.ts'
 import { AuthFrame, CLOSE, frameOf, MessageFrame } from './frames.ts'
-import type { LiveEvents, Subscription } from './live-events.ts'
+import type { LiveEvents, Position } from './live-events.ts'
 
 export interface GatewayOptions {
   /** How long a socket may stay silent before it must have authenticated. */
@@ -70,7 +70,7 @@ export function openGateway(deps: GatewayDeps): Gateway {
   })
   const stopListeningForRestrictions = deps.revocations.onChildRestricted((childId) => deps.live.forget(childId))
   const stopListeningForChildren = deps.revocations.onChildDenied((childId) => {
-    deps.live.forget(childId)
+    deps.live.erase(childId)
     for (const connection of connections) if (connection.childId === childId) connection.close(CLOSE.childDenied, 'child denied')
   })
   const heartbeat = setInterval(() => {
@@ -121,8 +121,9 @@ class Connection {
   readonly #deps: GatewayDeps
   readonly #listenersOf: (childId: string) => number
   readonly #authTimer: NodeJS.Timeout
-  #subscription: Subscription | undefined
+  #stopListening: (() => void) | undefined
   #authenticating = false
+  #isReady = false
   #turnsInFlight = 0
   #frames = 0
   #framesSince: number
@@ -160,7 +161,7 @@ class Connection {
 
   close(code: number, reason: string): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
-    this.#subscription?.close()
+    this.#stopListening?.()
     this.#socket.close(code, reason)
   }
 
@@ -170,7 +171,7 @@ class Connection {
 
   cleanUp(): void {
     clearTimeout(this.#authTimer)
-    this.#subscription?.close()
+    this.#stopListening?.()
   }
 
   #send(frame: object): void {
@@ -195,7 +196,7 @@ class Connection {
     if (this.#isFlooding()) return this.close(CLOSE.flood, 'too many frames')
     const frame = frameOf(text)
     if (!frame) return this.close(CLOSE.malformed, 'not a frame')
-    if (this.caller === undefined) return this.#authenticate(frame)
+    if (!this.#isReady) return this.#authenticate(frame)
     if (frame.type === 'message') return this.#takeTurn(frame)
     if (frame.type === 'ping') return this.#send({ type: 'pong' })
     this.close(CLOSE.malformed, 'unknown frame')
@@ -232,12 +233,23 @@ class Connection {
     if (this.#listenersOf(childId) >= this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
     clearTimeout(this.#authTimer)
     this.caller = caller
-    this.#subscription = this.#deps.live.subscribe(childId, resume, (event) => this.#send(event))
-    const { position, missed } = this.#subscription
-    this.#send({ type: 'ready', ...position })
-    if (!resume) return
-    for (const event of missed ?? []) this.#send(event)
-    this.#send({ type: 'resumed', recovered: missed !== undefined })
+    this.#listen(childId, resume)
+  }
+
+  #listen(childId: string, resume: Position | undefined): void {
+    this.#stopListening = this.#deps.live.subscribe(childId, resume, {
+      ready: (position, missed) => {
+        this.#isReady = true
+        this.#send({ type: 'ready', ...position })
+        if (!resume) return
+        for (const event of missed ?? []) this.#send(event)
+        this.#send({ type: 'resumed', recovered: missed !== undefined })
+      },
+      event: (event) => this.#send(event),
+      renumbered: (position) => this.#send({ type: 'ready', ...position }),
+      lost: () => this.close(CLOSE.restart, 'come back'),
+      refused: () => this.close(CLOSE.flood, 'too many sockets'),
+    })
   }
 
   /** A turn by socket: the same service, limit and checks as by REST; the answer comes as a frame to this socket alone. */
@@ -248,6 +260,8 @@ class Connection {
     this.#turnsInFlight += 1
     try {
       const { turn, replayed } = await this.#carryOut(frame)
+      // The answer stands behind the events it sums up.
+      await this.#deps.live.delivered(this.childId as string)
       this.#send({ type: 'message_result', ...named, replayed, data: turn, meta: { request_id: requestId } })
     } catch (thrown) {
       const error = toAppError(thrown)

@@ -18,24 +18,48 @@ export interface Position {
   readonly seq: number
 }
 
-export interface Subscription {
-  readonly position: Position
-  /** Events after the position asked for; undefined when they are not all at hand any more. */
-  readonly missed: readonly NumberedEvent[] | undefined
-  close(): void
+/** Who listens to a child. Nothing is called once it has left, was lost or refused. */
+export interface Reader {
+  /** Called once, before all else. `missed` is what came after the position asked for; undefined when that is not all at hand any more. */
+  ready(position: Position, missed: readonly NumberedEvent[] | undefined): void
+  event(event: NumberedEvent): void
+  /** Nothing was missed, but from here on another epoch is the one to come back with. */
+  renumbered(position: Position): void
+  /** Something may have been missed: it must come back, ask from where it stands, and be told. */
+  lost(): void
+  /** As many listen to the child, on all instances together, as may. */
+  refused(): void
 }
 
 /** A child's events, numbered without gaps, delivered in order to whoever listens and kept a while for those who come back. */
 export interface LiveEvents {
+  /** Never waits, never throws. */
   publish(childId: string, event: LiveEvent): void
-  /** Listens from now on; nothing falls between `missed` and the first call of `listener`. */
-  subscribe(childId: string, resume: Position | undefined, listener: (event: NumberedEvent) => void): Subscription
+  /** Listens from now on, until the function returned is called; nothing falls between what was missed and the first event. */
+  subscribe(childId: string, resume: Position | undefined, reader: Reader): () => void
+  /** Resolves when the listeners of this instance have got what was published here, or cannot get it. */
+  delivered(childId: string): Promise<void>
   /** Keeps nothing of a child's past events any more; who comes back is told to fetch anew. */
   forget(childId: string): void
+  /** Forgets a child that is erased; what a turn still under way says of it is neither told nor kept. */
+  erase(childId: string): void
   /** Lets go of what is too old to be resumed. */
   sweep(): void
   /** Children with at least one listener. */
   readonly listeners: readonly string[]
+  /** False while events reach only the listeners of this instance, though there may be others. */
+  readonly connected: boolean
+  /** Resolves when what was published has left this instance, or cannot. */
+  close(): Promise<void>
+}
+
+/** Live events of one process. */
+export interface MemoryLiveEvents extends LiveEvents {
+  /** Begins a numbering of its own that goes on after `seq`, in place of what there was. */
+  begin(childId: string, seq: number): void
+  /** Where the numbering of a child stands; undefined when there is none (any more). */
+  positionOf(childId: string): Position | undefined
+  drop(childId: string): void
 }
 
 export const KEPT_EVENTS = 500
@@ -50,13 +74,14 @@ interface Channel {
   seq: number
   readonly kept: { readonly event: NumberedEvent; readonly bytes: number; readonly at: Instant }[]
   bytes: number
-  readonly listeners: Set<(event: NumberedEvent) => void>
+  readonly readers: Set<Reader>
 }
 
 /** Live events of this process. What is kept is bounded in events, bytes and minutes for each child, in bytes for all together, and in children. */
-export function memoryLiveEvents(clock: Clock): LiveEvents {
+export function memoryLiveEvents(clock: Clock): MemoryLiveEvents {
   /** Least recently used first. */
   const channels = new Map<string, Channel>()
+  const erased = new Map<string, Instant>()
   let bytesInAll = 0
 
   function channelOf(childId: string): Channel {
@@ -67,14 +92,18 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
       return known
     }
     if (channels.size >= MAX_CHANNELS) dropIdlest()
-    const channel: Channel = { epoch: newId(), seq: 0, kept: [], bytes: 0, listeners: new Set() }
+    return open(childId, 0)
+  }
+
+  function open(childId: string, seq: number): Channel {
+    const channel: Channel = { epoch: newId(), seq, kept: [], bytes: 0, readers: new Set() }
     channels.set(childId, channel)
     return channel
   }
 
   function dropIdlest(): void {
     for (const [childId, channel] of channels) {
-      if (channel.listeners.size === 0) {
+      if (channel.readers.size === 0) {
         clear(channel)
         channels.delete(childId)
         return
@@ -91,16 +120,16 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
       bytes -= entry.bytes
       surplus += 1
     }
-    drop(channel, surplus, channel.bytes - bytes)
+    shorten(channel, surplus, channel.bytes - bytes)
   }
 
-  function drop(channel: Channel, events: number, bytes: number): void {
+  function shorten(channel: Channel, events: number, bytes: number): void {
     channel.kept.splice(0, events)
     channel.bytes -= bytes
     bytesInAll -= bytes
   }
 
-  const clear = (channel: Channel): void => drop(channel, channel.kept.length, channel.bytes)
+  const clear = (channel: Channel): void => shorten(channel, channel.kept.length, channel.bytes)
 
   function keepWithinBudget(): void {
     for (const channel of channels.values()) {
@@ -109,8 +138,19 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
     }
   }
 
+  function forget(childId: string): void {
+    const channel = channels.get(childId)
+    if (channel) clear(channel)
+  }
+
+  function drop(childId: string): void {
+    forget(childId)
+    channels.delete(childId)
+  }
+
   return {
     publish(childId, event) {
+      if (erased.has(childId)) return
       const channel = channelOf(childId)
       channel.seq += 1
       const numbered = { ...event, seq: channel.seq }
@@ -120,32 +160,45 @@ export function memoryLiveEvents(clock: Clock): LiveEvents {
       bytesInAll += bytes
       trim(channel)
       keepWithinBudget()
-      for (const listener of channel.listeners) listener(numbered)
+      for (const reader of channel.readers) reader.event(numbered)
     },
-    subscribe(childId, resume, listener) {
+    subscribe(childId, resume, reader) {
       const channel = channelOf(childId)
       trim(channel)
-      channel.listeners.add(listener)
       const firstKept = channel.seq - channel.kept.length + 1
       const recoverable = resume !== undefined && resume.epoch === channel.epoch && resume.seq <= channel.seq && resume.seq + 1 >= firstKept
-      return {
-        position: { epoch: channel.epoch, seq: channel.seq },
-        missed: recoverable ? channel.kept.map((entry) => entry.event).filter((event) => event.seq > resume.seq) : undefined,
-        close: () => channel.listeners.delete(listener),
-      }
+      const missed = recoverable ? channel.kept.map((entry) => entry.event).filter((event) => event.seq > resume.seq) : undefined
+      channel.readers.add(reader)
+      reader.ready({ epoch: channel.epoch, seq: channel.seq }, missed)
+      return () => channel.readers.delete(reader)
     },
-    forget(childId) {
-      const channel = channels.get(childId)
-      if (channel) clear(channel)
+    delivered: () => Promise.resolve(),
+    forget,
+    erase(childId) {
+      forget(childId)
+      erased.set(childId, clock.now())
     },
     sweep() {
+      const oldest = clock.now() - KEPT_MS
+      for (const [childId, at] of erased) if (at < oldest) erased.delete(childId)
       for (const [childId, channel] of channels) {
         trim(channel)
-        if (channel.listeners.size === 0 && channel.kept.length === 0) channels.delete(childId)
+        if (channel.readers.size === 0 && channel.kept.length === 0) channels.delete(childId)
       }
     },
-    get listeners() {
-      return [...channels].filter(([, channel]) => channel.listeners.size > 0).map(([childId]) => childId)
+    begin(childId, seq) {
+      drop(childId)
+      open(childId, seq)
     },
+    positionOf(childId) {
+      const channel = channels.get(childId)
+      return channel && { epoch: channel.epoch, seq: channel.seq }
+    },
+    drop,
+    get listeners() {
+      return [...channels].filter(([, channel]) => channel.readers.size > 0).map(([childId]) => childId)
+    },
+    connected: true,
+    close: () => Promise.resolve(),
   }
 }

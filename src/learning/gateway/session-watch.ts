@@ -4,6 +4,7 @@ import type { Database, Statement } from '../../platform/db/database.ts'
 import { localDateAt } from '../../platform/local-date.ts'
 import { leftToday, minutesToBedtime, TIME_MESSAGES, type TimeReason, type TimeRules, timeRefusal, usedToday } from '../progress/time-budget.ts'
 import type { LiveEvents } from './live-events.ts'
+import type { SessionMarks } from './session-marks.ts'
 
 /** Minutes before the end at which a child is told. */
 const WARNINGS = [1, 5] as const
@@ -12,6 +13,9 @@ const CHILDREN_AT_ONCE = 1_000
 /** How near the end of the session is: 0 over, 1 and 5 minutes at most, or far. */
 type Stage = 0 | (typeof WARNINGS)[number] | 'far'
 const urgency: Readonly<Record<Stage, number>> = { 0: 3, 1: 2, 5: 1, far: 0 }
+
+type Mark = Pick<SessionState, 'stage' | 'reason'>
+const FAR: Mark = { stage: 'far', reason: undefined }
 
 export interface SessionState {
   readonly stage: Stage
@@ -43,24 +47,40 @@ export interface SessionWatchDeps {
   readonly db: Database
   readonly clock: Clock
   readonly live: LiveEvents
+  /** What other instances have told; undefined when there are none. */
+  readonly sessionMarks: SessionMarks | undefined
   readonly everyMs: number
   readonly onError: (error: unknown) => void
 }
 
 /**
  * Tells every child that is listening when its time draws to an end: `time_warning` at five and at one minute,
- * `session_end` at the end, each once, whatever brought it (learning, bedtime, the parent). One query for all children.
+ * `session_end` at the end, each once, whatever brought it (learning, bedtime, the parent), by one of the instances that it
+ * listens on. One query for all children.
  */
-export function watchSessions({ db, clock, live, everyMs, onError }: SessionWatchDeps): { stop(): void } {
-  const told = new Map<string, Pick<SessionState, 'stage' | 'reason'>>()
+export function watchSessions({ db, clock, live, sessionMarks, everyMs, onError }: SessionWatchDeps): { stop(): void } {
+  /** What each child was last told of, here or, as far as is known, elsewhere. */
+  const told = new Map<string, Mark>()
   let isLooking = false
 
-  function tell(childId: string, { stage, minutesLeft, reason }: SessionState): void {
-    const before = told.get(childId) ?? { stage: 'far', reason: undefined }
-    told.set(childId, { stage, reason })
+  function tell(childId: string, { stage, minutesLeft, reason }: SessionState, before: Mark): void {
     if (urgency[stage] <= urgency[before.stage] && (reason === undefined || reason === before.reason)) return
     if (reason) live.publish(childId, { type: 'session_end', reason, message: TIME_MESSAGES[reason] })
     else live.publish(childId, { type: 'time_warning', minutes_remaining: minutesLeft, message: warning(minutesLeft) })
+  }
+
+  /** Marks what children are told now, and gives what they were told before. Cut off from the others, this instance tells its own. */
+  async function mark(now: Instant, states: ReadonlyMap<string, SessionState>): Promise<ReadonlyMap<string, Mark>> {
+    const before = new Map([...states.keys()].map((childId) => [childId, told.get(childId) ?? FAR]))
+    for (const [childId, { stage, reason }] of states) told.set(childId, { stage, reason })
+    if (!sessionMarks || !live.connected || states.size === 0) return before
+    try {
+      const marks = new Map([...states].map(([childId, { stage, reason }]) => [childId, { rank: urgency[stage], text: JSON.stringify({ stage, reason }) }]))
+      for (const [childId, text] of await sessionMarks.exchange(now, marks)) before.set(childId, JSON.parse(text))
+    } catch (error) {
+      onError(error)
+    }
+    return before
   }
 
   async function look(): Promise<void> {
@@ -70,10 +90,13 @@ export function watchSessions({ db, clock, live, everyMs, onError }: SessionWatc
     for (let start = 0; start < children.length; start += CHILDREN_AT_ONCE) {
       const now = clock.now()
       const rows = await db.query<StateRow>(STATES, [children.slice(start, start + CHILDREN_AT_ONCE), localDateAt(now, 'UTC')])
+      const states = new Map<string, SessionState>()
       for (const row of rows) {
         const rules = timeRulesOf(row, now)
-        tell(row.id, sessionState(rules, now, row.last_event_at?.getTime() ?? null, row.booked[rules.today] ?? 0))
+        states.set(row.id, sessionState(rules, now, row.last_event_at?.getTime() ?? null, row.booked[rules.today] ?? 0))
       }
+      const before = await mark(now, states)
+      for (const [childId, state] of states) tell(childId, state, before.get(childId) ?? FAR)
     }
   }
 

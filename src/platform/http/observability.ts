@@ -57,7 +57,7 @@ export function registerObservability(app: TypedApp, checks: readonly Dependency
         tags,
         summary: 'Can the server do its work',
         description:
-          '`degraded`: it works, with less (a shared limit is counted for each instance alone). 503 when the database is away or the server is stopping.',
+          '`degraded`: it works, with less (without Redis a shared limit is counted for each instance alone, and live events reach the sockets of one instance). 503 when the database is away or the server is stopping.',
         response: { 200: Readiness, 503: Readiness },
       },
     },
