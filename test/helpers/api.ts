@@ -1,5 +1,6 @@
 import type { InjectOptions } from 'fastify'
 import type { TypedApp } from '../../src/platform/http/typed-app.ts'
+import { relieved } from './pressure.ts'
 
 export interface ApiRequest {
   /** Access token or child token, without "Bearer". */
@@ -32,8 +33,10 @@ export interface Api {
   send(method: Method, path: string, request?: ApiRequest): Promise<ApiResponse>
 }
 
-export function apiOf(app: TypedApp): Api {
+/** `waitsForRelief`: sends nothing while the app sheds load, which a busy machine makes it do for reasons that no test is about. */
+export function apiOf(app: TypedApp, waitsForRelief = true): Api {
   const send = async (method: Method, path: string, { token, child, key, body, headers, ip }: ApiRequest = {}): Promise<ApiResponse> => {
+    if (waitsForRelief && app.isUnderPressure?.()) await relieved(app)
     const options: InjectOptions = {
       method,
       url: path,

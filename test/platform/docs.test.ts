@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { OpenAPIV3 } from 'openapi-types'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ERRORS } from '../../src/platform/http/errors.ts'
 import { newId } from '../../src/platform/ids.ts'
 import type { ApiResponse } from '../helpers/api.ts'
@@ -17,7 +17,6 @@ import {
   registeredRoutes,
   resolveReference,
 } from '../helpers/openapi.ts'
-import { relieved } from '../helpers/pressure.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 
 const COMMITTED = path.resolve(import.meta.dirname, '../../openapi/learning.json')
@@ -32,8 +31,6 @@ beforeAll(async () => {
   document = documentOf(server.app)
   operations = operationsOf(document)
 })
-// Reading the whole document holds the loop up, too.
-beforeEach(() => relieved(server.app))
 afterAll(() => server.close())
 
 /** The document itself can be had without end and without refusal. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { apiOf } from '../helpers/api.ts'
 import { expectRefusal, makeFamily, TOPIC } from '../helpers/family.ts'
 import { putUnderPressure, relieved } from '../helpers/pressure.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
@@ -11,8 +12,9 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 it('sheds load with 503 and Retry-After while it cannot keep up, and serves again afterwards', async () => {
-  const { api, app } = server
-  const family = await makeFamily(api)
+  const { app } = server
+  const family = await makeFamily(server.api)
+  const api = apiOf(app, false)
   const as = { token: family.token, child: family.childId }
   await putUnderPressure(app)
   const parent = await api.get('/v1/parents/me', as)
@@ -28,7 +30,8 @@ it('sheds load with 503 and Retry-After while it cannot keep up, and serves agai
 
 // A liveness probe that fails under load has the process killed, and its load falls on the others.
 it('stays alive and measurable while it sheds load', async () => {
-  const { api, app } = server
+  const { app } = server
+  const api = apiOf(app, false)
   await putUnderPressure(app)
   const [live, metrics] = [await api.get('/livez'), await api.get('/metrics')]
   expect([live.status, metrics.status]).toEqual([200, 200])
