@@ -79,12 +79,16 @@ async function openStore(config: Config, logger: Logger): Promise<{ url: string;
   return { url, embedded }
 }
 
-/** A tutor with the language model behind it, of which nothing is said that was not judged. Loaded where it is wanted, since reading the library takes a while. */
-async function openLanguageTutor(
-  access: LanguageModelConfig,
+/**
+ * The tutor that the configuration names: the builtin one, or one with a language model behind it, of which nothing is said
+ * that was not judged. What that needs is loaded where it is wanted, since reading the library takes a while.
+ */
+export async function openTutor(
+  access: LanguageModelConfig | undefined,
   deps: Pick<LanguageTutorDeps & GuardedTutorDeps, 'builtin' | 'curriculum' | 'retrieval' | 'clock' | 'moderateReply'>,
   logger: Logger,
 ): Promise<TutorModel> {
+  if (!access) return deps.builtin
   const { languageTutor } = await import('./learning/tutor/language-model/language-tutor.ts')
   const { loadPrompt } = await import('./learning/tutor/language-model/prompt.ts')
   const { openLanguageModel } = await import('./learning/tutor/language-model/request.ts')
@@ -131,9 +135,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     // Loaded where it is wanted: most machines have no Redis, and reading the library takes a while.
     const redis = config.redisUrl ? (await import('./platform/ephemeral/redis.ts')).openRedis(config.redisUrl, logError('Redis is away')) : undefined
     if (redis) closers.push(() => redis.disconnect())
-    const tutor =
-      overrides.tutor ??
-      (config.languageModel ? await openLanguageTutor(config.languageModel, { builtin, curriculum, retrieval, clock, moderateReply }, logger) : builtin)
+    const tutor = overrides.tutor ?? (await openTutor(config.languageModel, { builtin, curriculum, retrieval, clock, moderateReply }, logger))
     const ownCounters = memoryCounters(clock)
     const gateway = overrides.gateway ?? GATEWAY_DEFAULTS
     const liveOptions = { maxReaders: gateway.maxSocketsPerChild, checkMs: gateway.heartbeatMs, onError: logError('live events are not shared') }

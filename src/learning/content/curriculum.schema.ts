@@ -113,9 +113,14 @@ export const Phrases = z.strictObject({
   unknown: LinesByAge,
   told: LinesByAge,
   empty: LinesByAge,
+  nod: LinesByAge,
+  hint: LinesByAge,
+  self: LinesByAge,
+  secret: LinesByAge,
   distress: LinesByAge,
   unkind: LinesByAge,
   private: LinesByAge,
+  rules: LinesByAge,
 })
 export type Phrases = z.infer<typeof Phrases>
 

@@ -7,6 +7,7 @@ import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import { nextChoices } from './choices.ts'
 import type { Retrieval } from './retrieval.ts'
 import type { Greeting, TutorChoice, TutorEvent, TutorModel, TutorTurn } from './tutor-model.ts'
+import { type Wish, wishOf } from './wishes.ts'
 
 export const BUILTIN_MODEL = 'builtin'
 
@@ -30,7 +31,10 @@ export interface Answer {
   readonly passage: Passage | undefined
   readonly onTopic: boolean
   readonly answersSpark?: boolean
-  /** Whether no model may say it in words of its own: to a child in distress, one that asks nothing, or for what its parent has closed. */
+  /**
+   * Whether no model may say it in words of its own: to a child that asks nothing, for what its parent has closed, or of who
+   * reads along.
+   */
   readonly isFixed?: boolean
 }
 
@@ -38,24 +42,35 @@ export interface Answer {
 const ASKS = /\?|^\s*(?:who|what|where|when|why|how|which|tell me|show me|explain)\b/i
 const isQuestion = (text: string): boolean => ASKS.test(text)
 
+const SPEAKS_OF_ITSELF = /\bI am\b.*\b(?:program|computer)\b/s
+
+/** Whether a passage that was found can be what a child wishes for: its tutor to speak of itself, or the answer of a puzzle at hand. */
+function helps({ sentences, topic }: Passage, wish: Wish | undefined, topicAtHand: Topic): boolean {
+  if (wish === 'self') return SPEAKS_OF_ITSELF.test(sentences.join(''))
+  return wish !== 'hint' || topic === topicAtHand
+}
+
 /** `paceMs` is the pause between two sentences of a reply. */
 export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceMs: number): BuiltinTutor {
-  function phrase(kind: keyof Phrases, { ageGroup, turnNumber }: TutorTurn): Answer {
+  /** The next one for every reply of the talk that told no passage, so that none comes back before the others were said. */
+  function phrase(kind: keyof Phrases, { ageGroup, turnNumber, told }: TutorTurn): Answer {
     const phrases = curriculum.phrases[kind][ageGroup]
-    return { sentences: sentencesOf(phrases[turnNumber % phrases.length] as string), passage: undefined, onTopic: false }
+    return { sentences: sentencesOf(phrases[Math.abs(turnNumber - told.length) % phrases.length] as string), passage: undefined, onTopic: false }
   }
 
   const tell = (passage: Passage, onTopic: boolean): Answer => ({ sentences: passage.sentences, passage, onTopic })
 
   function answerTo(question: string, turn: TutorTurn): Answer {
     if (retrieval.isEmpty(question)) return { ...phrase('empty', turn), isFixed: true }
-    if (turn.spark && !isQuestion(question)) return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
-    const told = new Set(turn.told)
+    const wish = wishOf(question)
+    if (wish === 'secret') return { ...phrase('secret', turn), isFixed: true }
+    if (turn.spark && !isQuestion(question) && wish !== 'self') return { sentences: turn.spark.reply, passage: undefined, onTopic: true, answersSpark: true }
+    if (wish === 'nod') return phrase('nod', turn)
     const { passages, isSure } = retrieval.search(question, turn.ageGroup, turn.topic, (topic) => !turn.map.restricted.has(topic.id))
     const [best] = passages
     const isFixed = asksForClosed(question, turn)
-    if (!best || !isSure) return { ...phrase('unknown', turn), isFixed }
-    if (told.has(best.key)) return { ...phrase('told', turn), isFixed }
+    if (!best || !isSure || !helps(best, wish, turn.topic)) return { ...phrase(wish ?? 'unknown', turn), isFixed }
+    if (turn.told.includes(best.key)) return { ...phrase(wish ?? 'told', turn), isFixed }
     const { topic } = best
     return { ...tell(best, topic === turn.topic || turn.topic.connections.some((connection) => connection.topic === topic)), isFixed }
   }

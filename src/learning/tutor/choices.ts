@@ -72,13 +72,13 @@ export function nextChoices(curriculum: Curriculum, standpoint: Standpoint): Tut
   return chosen.map(({ ask, icon, key }) => ({ text: ask, icon, passage: key }))
 }
 
-/** Ways out of the topic of the last passage: those pointed to, its crossings, back to what the talk is about, then the doorsteps of its neighbours. */
+/** Ways out of the topic of the last passage: back to what the talk is about, those pointed to, its crossings, then the doorsteps of its neighbours. */
 function waysAcross(curriculum: Curriculum, here: Passage, standpoint: Standpoint, first: readonly Passage[]): Passage[] {
   const { topic, ageGroup } = standpoint
   return [
+    ...(here.topic === topic ? [] : nearestFirst(curriculum, topic, standpoint)),
     ...first.filter((passage) => passage.kind === 'crossing' || passage.topic !== here.topic),
     ...nearestFirst(curriculum, here.topic, standpoint).filter((passage) => passage.kind === 'crossing'),
-    ...(here.topic === topic ? [] : nearestFirst(curriculum, topic, standpoint)),
     ...here.topic.connections.flatMap((connection) => curriculum.opening(connection.topic, ageGroup).leadsTo.flatMap((key) => curriculum.passage(key) ?? [])),
   ]
 }

@@ -10,7 +10,7 @@ export interface Finding {
 }
 
 /** What a child hears instead of an answer. */
-export type Aside = 'distress' | 'unkind' | 'private'
+export type Aside = 'distress' | 'unkind' | 'private' | 'rules'
 
 export interface Screened {
   /** The text as it may be kept and shown to a model: personal data is crossed out. */
@@ -20,6 +20,16 @@ export interface Screened {
   readonly findings: readonly Finding[]
   /** Whether the family must not read it, nor what answers it. */
   readonly isWithheld: boolean
+}
+
+const ASIDES: Readonly<Record<Category, Aside>> = {
+  distress: 'distress',
+  sexual: 'unkind',
+  violence: 'unkind',
+  hate: 'unkind',
+  bullying: 'unkind',
+  personal_data: 'private',
+  prompt_injection: 'rules',
 }
 
 const RAISED: Readonly<Record<Category, Pick<Finding, 'severity' | 'action'>>> = {
@@ -41,8 +51,7 @@ export interface LateFinding extends Omit<Finding, 'category'> {
 const findingsOf = (categories: readonly Category[]): Finding[] => categories.map((category) => ({ category, ...RAISED[category], audience: 'family' }))
 
 function asideFor([gravest]: readonly Category[]): Aside | undefined {
-  if (gravest === undefined) return undefined
-  return gravest === 'distress' ? 'distress' : gravest === 'personal_data' ? 'private' : 'unkind'
+  return gravest && ASIDES[gravest]
 }
 
 /**
