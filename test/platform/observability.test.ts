@@ -15,7 +15,7 @@ const CANARY = {
   password: 'Quetzal-Canary-7731',
   displayName: 'Ombudsperson Canary',
   child: 'Wilhelmina-Canary',
-  message: 'My secret hideout is under the Bramblewick-Canary bridge',
+  message: 'How far does a Bramblewick-Canary comet fly around the sun?',
   interest: 'Velociraptor-Canary',
   pin: '8642',
   key: 'Idempotent-Canary',

@@ -84,11 +84,11 @@ describe('lines that nothing was learned from', () => {
   const figures = evaluate(moderate, unseenLines())
   it.each([
     ['distress', 0.97],
-    ['personal_data', 0.94],
-    ['violence', 0.92],
-    ['sexual', 0.94],
+    ['personal_data', 0.97],
+    ['violence', 0.95],
+    ['sexual', 0.95],
     ['hate', 0.95],
-    ['bullying', 0.92],
+    ['bullying', 0.94],
     ['prompt_injection', 0.95],
   ] as const)('of %s are found', (category, recall) => {
     const { lines, ...found } = figures.categories.find((each) => each.category === category) as (typeof figures.categories)[number]
@@ -99,11 +99,11 @@ describe('lines that nothing was learned from', () => {
 
   it('that are innocent are let through, nearly all', () => {
     expect(figures.innocent).toBeGreaterThan(300)
-    expect(figures.falseAlarms).toBeLessThanOrEqual(0.015)
+    expect(figures.falseAlarms).toBeLessThanOrEqual(0.01)
   })
 
   it('that point at a caregiver are known to', () => {
-    expect(figures.caregiverRecall).toBeGreaterThanOrEqual(0.93)
+    expect(figures.caregiverRecall).toBeGreaterThanOrEqual(0.95)
     expect(figures.caregiverFalse).toBeLessThanOrEqual(0.03)
   })
 })

@@ -1,5 +1,5 @@
 import { loadClassifier } from './classifier.ts'
-import { apart, fold } from './folding.ts'
+import { apart, type Folded, fold } from './folding.ts'
 import { loadLexicon } from './lexicon.ts'
 import { personalData, withoutPersonalData } from './personal-data/personal-data.ts'
 
@@ -29,6 +29,12 @@ export type ReplyModerator = (text: string) => readonly (Category | 'conduct')[]
 /** What has the form of personal data is none when the classifier is so sure, in log-odds: the address of a president, a phone number in a sum. */
 const SURE_INNOCENCE = 4
 
+/** A few words that nobody knows are names or nonsense; without anything else the classifier must be so sure of names. */
+const SURE_NAMES = 2
+const FEW_WORDS = 4
+const isGibberish = ({ words, line }: Folded, isCommon: (single: string) => boolean): boolean =>
+  words.length <= FEW_WORDS && !/\d/.test(line) && !line.trim().split(' ').some(isCommon)
+
 /** The local rules: words that are never innocent, personal data by its form, and a classifier for whole sentences. */
 export function localModerators(): { readonly moderate: Moderator; readonly moderateReply: ReplyModerator } {
   const lexicon = loadLexicon()
@@ -38,8 +44,9 @@ export function localModerators(): { readonly moderate: Moderator; readonly mode
     const words = lexicon.inWordsOfChild(apart(folded, classifier.isCommon))
     const scores = classifier.scores(folded)
     const personal = personalData(text, folded, classifier.isCommon)
-    const isPersonal = personal !== undefined && scores.personal_data > -SURE_INNOCENCE
-    const categories = CATEGORIES.filter((category) => words.has(category) || scores[category] > 0 || (category === 'personal_data' && isPersonal))
+    const isPersonal = personal ? scores.personal_data > -SURE_INNOCENCE : scores.personal_data > (isGibberish(folded, classifier.isCommon) ? SURE_NAMES : 0)
+    const has = (category: Category) => (category === 'personal_data' ? isPersonal : words.has(category) || scores[category] > 0)
+    const categories = CATEGORIES.filter(has)
     return {
       categories,
       pointsAtCaregiver: categories.includes('distress') && scores.caregiver > 0,

@@ -107,13 +107,19 @@ function crossOut(text: string, stretches: readonly Stretch[], mask: (kind: Pers
   return result + text.slice(at)
 }
 
+/** In a text that holds personal data no such number is kept, whatever it is. */
+const LONG_NUMBER = /\d{5}/
+
 /**
  * A text that holds personal data, without it: words in brackets say what stood there. Where nothing in it could be told
  * apart, every number and every word that is not common goes.
  */
 export function withoutPersonalData(text: string, found: PersonalData | undefined, isCommon: (single: string) => boolean): string {
-  if (found) return crossOut(text, found.stretches, (kind) => MASKS[kind])
   const { words, line } = fold(text)
+  if (found) {
+    const long = words.filter((word) => LONG_NUMBER.test(word.plain)).map(({ start, end }) => ({ kind: 'phone' as const, start, end }))
+    return crossOut(text, united([...found.stretches, ...long]), (kind) => MASKS[kind])
+  }
   const singles = line.trim().split(' ')
   const hidden = words.filter((word, at) => /\d/.test(word.plain) || !isCommon(singles[at] as string))
   return crossOut(
