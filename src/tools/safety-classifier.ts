@@ -122,7 +122,7 @@ function trainSeveral(examples: readonly Example[]): Model {
   const model = train(examples)
   for (let seed = 1; seed < MODELS; seed += 1) {
     const { weights, biases } = train(examples, seed)
-    weights.forEach((own, output) => addTo(model.weights[output] as Float32Array, own))
+    for (const [output, own] of weights.entries()) addTo(model.weights[output] as Float32Array, own)
     addTo(model.biases, biases)
   }
   return { weights: model.weights.map((own) => own.map((each) => each / MODELS)), biases: model.biases.map((each) => each / MODELS) }
