@@ -13,7 +13,7 @@ import { redisLiveEvents } from './learning/gateway/shared-live-events.ts'
 import { loadShop, type ShopCatalogue } from './learning/rewards/shop.catalogue.ts'
 import { type BuiltinTutor, builtinTutor } from './learning/tutor/builtin.ts'
 import { type GuardedTutorDeps, guardedTutor } from './learning/tutor/guarded-tutor.ts'
-import type { LanguageTutorDeps } from './learning/tutor/language-model/language-tutor.ts'
+import type { LanguageTutorDeps, LanguageTutorOptions } from './learning/tutor/language-model/language-tutor.ts'
 import { passageRetrieval } from './learning/tutor/retrieval.ts'
 import type { TutorModel } from './learning/tutor/tutor-model.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
@@ -27,6 +27,7 @@ import { loadKeys } from './platform/keys.ts'
 import { type Mailer, openMailer } from './platform/mail/mailer.ts'
 import { crisisContacts } from './safety/crisis-contacts.ts'
 import { localModerators, type Moderator } from './safety/moderation/moderation.ts'
+import type { ProviderDeps, ProviderModerator, ProviderOptions } from './safety/moderation/provider.ts'
 
 /** Every real thing the server uses, opened once. */
 export interface Deps {
@@ -79,32 +80,48 @@ async function openStore(config: Config, logger: Logger): Promise<{ url: string;
   return { url, embedded }
 }
 
+/** How long a language model and its moderation are waited for; what is left out is as in production. */
+export interface ModelPatience {
+  readonly tutor?: Partial<LanguageTutorOptions>
+  readonly moderation?: Partial<ProviderOptions>
+}
+
 /**
  * The tutor that the configuration names: the builtin one, or one with a language model behind it, of which nothing is said
  * that was not judged. What that needs is loaded where it is wanted, since reading the library takes a while.
  */
 export async function openTutor(
   access: LanguageModelConfig | undefined,
-  deps: Pick<LanguageTutorDeps & GuardedTutorDeps, 'builtin' | 'curriculum' | 'retrieval' | 'clock' | 'moderateReply'>,
+  deps: Pick<LanguageTutorDeps & GuardedTutorDeps, 'builtin' | 'curriculum' | 'retrieval' | 'clock' | 'moderateReply' | 'pointsAtCaregiver'>,
   logger: Logger,
+  patience: ModelPatience = {},
 ): Promise<TutorModel> {
   if (!access) return deps.builtin
   const { languageTutor } = await import('./learning/tutor/language-model/language-tutor.ts')
   const { loadPrompt } = await import('./learning/tutor/language-model/prompt.ts')
   const { openLanguageModel } = await import('./learning/tutor/language-model/request.ts')
   const onFailure: LanguageTutorDeps['onFailure'] = ({ kind, status }) => logger.warn({ failure: kind, status }, 'the language model failed')
-  const { tokensPerChildDay, tokensPerDay, moderationModel } = access
-  const model = languageTutor({ ...deps, model: openLanguageModel(access, deps.clock), prompt: loadPrompt(), onFailure }, { tokensPerChildDay, tokensPerDay })
-  const provider =
-    moderationModel === undefined ? undefined : (await import('./safety/moderation/provider.ts')).providerModerator({ ...access, model: moderationModel })
-  return guardedTutor({ ...deps, model, modelName: access.model, provider })
+  const { tokensPerChildDay, tokensPerDay } = access
+  const limits = { ...patience.tutor, tokensPerChildDay, tokensPerDay }
+  const model = languageTutor({ ...deps, model: openLanguageModel(access, deps.clock), prompt: loadPrompt(), onFailure }, limits)
+  return guardedTutor({ ...deps, model, provider: await openProvider(access, deps.clock, logger, patience) })
+}
+
+async function openProvider(access: LanguageModelConfig, clock: Clock, logger: Logger, patience: ModelPatience): Promise<ProviderModerator | undefined> {
+  if (access.moderationModel === undefined) return undefined
+  const { providerModerator } = await import('./safety/moderation/provider.ts')
+  const onFailure: ProviderDeps['onFailure'] = ({ kind, status }) => logger.warn({ failure: kind, status }, 'the moderation provider failed')
+  return providerModerator({ ...access, model: access.moderationModel }, { clock, onFailure }, patience.moderation)
 }
 
 /**
  * Opens everything the configuration names. What was opened is closed again when a later thing fails. `overrides`
  * replaces single things: tests move the clock and script the model, and nothing else differs.
  */
-export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'clock' | 'logger' | 'tutor' | 'gateway'>> = {}): Promise<Deps> {
+export async function openDeps(
+  config: Config,
+  overrides: Partial<Pick<Deps, 'clock' | 'logger' | 'tutor' | 'gateway'>> & { readonly patience?: ModelPatience | undefined } = {},
+): Promise<Deps> {
   const clock = overrides.clock ?? systemClock
   const logger = overrides.logger ?? openLogger(config.logLevel)
   const closers: (() => unknown)[] = [() => logger.flush()]
@@ -126,7 +143,7 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     const shop = loadShop()
     const retrieval = passageRetrieval(curriculum)
     const builtin = builtinTutor(curriculum, retrieval, config.tutorPaceMs)
-    const { moderate, moderateReply } = localModerators()
+    const { moderate, ...moderators } = localModerators()
     const { url } = await opening
     const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
     closers.push(() => db.close())
@@ -135,7 +152,8 @@ export async function openDeps(config: Config, overrides: Partial<Pick<Deps, 'cl
     // Loaded where it is wanted: most machines have no Redis, and reading the library takes a while.
     const redis = config.redisUrl ? (await import('./platform/ephemeral/redis.ts')).openRedis(config.redisUrl, logError('Redis is away')) : undefined
     if (redis) closers.push(() => redis.disconnect())
-    const tutor = overrides.tutor ?? (await openTutor(config.languageModel, { builtin, curriculum, retrieval, clock, moderateReply }, logger))
+    const tutor =
+      overrides.tutor ?? (await openTutor(config.languageModel, { builtin, curriculum, retrieval, clock, ...moderators }, logger, overrides.patience))
     const ownCounters = memoryCounters(clock)
     const gateway = overrides.gateway ?? GATEWAY_DEFAULTS
     const liveOptions = { maxReaders: gateway.maxSocketsPerChild, checkMs: gateway.heartbeatMs, onError: logError('live events are not shared') }

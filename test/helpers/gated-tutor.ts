@@ -12,6 +12,7 @@ export interface GatedTutor extends TutorModel {
   fail(error: Error): void
 }
 
+const GATED = { model: 'gated' }
 const CHOICES = ['One way', 'Another way', 'A third way'].map((text, index) => ({ text, icon: 'star', passage: `space/curious_explorers/made-up-${index}` }))
 
 /** Speaks `first`, waits at the gate, then finishes. */
@@ -37,10 +38,10 @@ export function gatedTutor(first = 'Let me think. ', rest = 'Here it is.'): Gate
     async *reply(turn): AsyncGenerator<TutorEvent> {
       turns.push(turn)
       for (const waiter of waiters) if (turns.length >= waiter.count) waiter.resolve()
-      yield { text: first }
+      yield { text: first, by: GATED }
       await gate
-      yield { text: rest }
-      yield { choices: CHOICES, signals: { onTopic: true, passage: undefined, model: 'gated' } }
+      yield { text: rest, by: GATED }
+      yield { choices: CHOICES, signals: { ...GATED, onTopic: true, passage: undefined } }
     },
   }
 }

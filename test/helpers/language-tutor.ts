@@ -24,6 +24,11 @@ export interface ModelTalk {
   tap(choice: TutorChoice, rest?: Partial<TutorTurn>): Promise<Reply>
 }
 
+export interface ModelTalkOptions extends Partial<LanguageTutorOptions> {
+  /** What is put around the tutor. */
+  readonly around?: (tutor: TutorModel, server: ModelServer, clock: TestClock) => TutorModel
+}
+
 const open: ModelServer[] = []
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
@@ -32,7 +37,7 @@ afterEach(async () => {
 /** A tutor of its own, with a fresh circuit and budget, and a provider of its own that behaves as told. Talks about Space at 7 to 9. */
 export async function modelTalk(
   behaviours: Behaviour | readonly Behaviour[],
-  options: Partial<LanguageTutorOptions> = {},
+  { around, ...options }: ModelTalkOptions = {},
   ageGroup: AgeGroup = 'curious_explorers',
 ): Promise<ModelTalk> {
   const server = await startModelServer(...[behaviours].flat())
@@ -46,7 +51,8 @@ export async function modelTalk(
     waits.push(ms)
     clock.advance(ms)
   }
-  const tutor = languageTutor({ builtin, curriculum, retrieval, model, prompt: loadPrompt(), clock, onFailure }, { wait, random: () => 0, ...options })
+  const bare = languageTutor({ builtin, curriculum, retrieval, model, prompt: loadPrompt(), clock, onFailure }, { wait, random: () => 0, ...options })
+  const tutor = around ? around(bare, server, clock) : bare
   const say = (said: TutorTurn['said'], rest: Partial<TutorTurn> = {}) => listenTo(tutor, turnIn(topicNamed('space'), ageGroup, said, rest))
   return { server, tutor, clock, failures, waits, ask: (question, rest) => say({ question }, rest), tap: (choice, rest) => say({ choice }, rest) }
 }

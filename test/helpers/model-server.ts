@@ -15,38 +15,29 @@ export interface ModelRequest {
 /** How the provider behaves in one exchange. */
 export type Behaviour = (response: ServerResponse, request: ModelRequest) => unknown
 
-/** A provider that speaks OpenAI's chat completions on the loopback. */
-export interface ModelServer {
-  /** What OPENAI_BASE_URL would be. */
-  readonly baseUrl: string
+/** One of a provider's endpoints. */
+export interface Endpoint {
   readonly requests: readonly ModelRequest[]
   /** Resolves when so many requests have come. */
   asked(count: number): Promise<void>
   /** Behaves so in the exchanges to come, one after the other; the last one stays. */
   behave(...behaviours: Behaviour[]): void
+}
+
+/** A provider that speaks OpenAI's chat completions on the loopback. */
+export interface ModelServer extends Endpoint {
+  /** What OPENAI_BASE_URL would be. */
+  readonly baseUrl: string
+  /** POST /v1/moderations: finds nothing until it is told otherwise. */
+  readonly moderation: Endpoint
   close(): Promise<void>
 }
 
-export async function startModelServer(...behaviours: Behaviour[]): Promise<ModelServer> {
+function endpoint(behaviours: readonly Behaviour[]): Endpoint & { answer(response: ServerResponse, request: ModelRequest): Promise<void> } {
   const requests: ModelRequest[] = []
   const waiters: { count: number; resolve: () => void }[] = []
-  let queue = behaviours
-  const server = createServer(async (incoming, response) => {
-    const parts: Buffer[] = []
-    for await (const part of incoming) parts.push(part as Buffer)
-    const hungUp = once(response, 'close').then(() => !response.writableFinished)
-    const request = { path: incoming.url ?? '', headers: incoming.headers, body: JSON.parse(Buffer.concat(parts).toString('utf8')), hungUp }
-    requests.push(request)
-    for (const waiter of waiters) if (requests.length >= waiter.count) waiter.resolve()
-    const behaviour = queue.length > 1 ? queue.shift() : queue[0]
-    await behaviour?.(response, request)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (!address || typeof address === 'string') throw new Error('no port')
+  let queue = [...behaviours]
   return {
-    baseUrl: `http://127.0.0.1:${address.port}/v1`,
     requests,
     asked: (count) =>
       new Promise((resolve) => {
@@ -56,6 +47,33 @@ export async function startModelServer(...behaviours: Behaviour[]): Promise<Mode
     behave(...next) {
       queue = next
     },
+    async answer(response, request) {
+      requests.push(request)
+      for (const waiter of waiters) if (requests.length >= waiter.count) waiter.resolve()
+      const behaviour = queue.length > 1 ? queue.shift() : queue[0]
+      await behaviour?.(response, request)
+    },
+  }
+}
+
+export async function startModelServer(...behaviours: Behaviour[]): Promise<ModelServer> {
+  const chat = endpoint(behaviours)
+  const moderation = endpoint([judges(() => [])])
+  const server = createServer(async (incoming, response) => {
+    const parts: Buffer[] = []
+    for await (const part of incoming) parts.push(part as Buffer)
+    const hungUp = once(response, 'close').then(() => !response.writableFinished)
+    const request = { path: incoming.url ?? '', headers: incoming.headers, body: JSON.parse(Buffer.concat(parts).toString('utf8')), hungUp }
+    await (request.path === '/v1/moderations' ? moderation : chat).answer(response, request)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (!address || typeof address === 'string') throw new Error('no port')
+  return {
+    ...chat,
+    baseUrl: `http://127.0.0.1:${address.port}/v1`,
+    moderation,
     async close() {
       const closed = once(server, 'close')
       server.close()
@@ -126,10 +144,10 @@ export function streams(
 /** Streams a reply by our schema. */
 export const replies = (reply: ModelReply = {}, telling?: Telling): Behaviour => streams(replyJson(reply), telling)
 
-/** Answers with one event that is given as it is. */
+/** Answers, or goes on, with events that are given as they are. */
 export const sends = (...data: string[]): Behaviour => {
   return (response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.end(data.map((line) => `data: ${line}\n\n`).join(''))
   }
 }
@@ -145,6 +163,14 @@ export const answersAtOnce = (text: string): Behaviour => {
 /** Says in the stream that it will not. */
 export const refuses = (refusal: string): Behaviour => sends(JSON.stringify({ choices: [{ index: 0, delta: { refusal }, finish_reason: null }] }), '[DONE]')
 
+/** Answers with a text as JSON, whatever it is. */
+export const gives = (text: string, type = 'application/json'): Behaviour => {
+  return (response) => {
+    response.writeHead(200, { 'content-type': type })
+    response.end(text)
+  }
+}
+
 /** Refuses by HTTP, in the provider's words. */
 export function fails(status: number, { headers = {}, error = {} }: { headers?: Readonly<Record<string, string>>; error?: object } = {}): Behaviour {
   return (response) => {
@@ -157,6 +183,36 @@ export function fails(status: number, { headers = {}, error = {} }: { headers?: 
 export const onlyPlain = (plain: Behaviour, refusal: Behaviour = fails(400, { error: { param: 'response_format' } })): Behaviour => {
   return (response, request) => (request.body.response_format ? refusal : plain)(response, request)
 }
+
+/** What OpenAI's moderation looks for. */
+export const THEIR_CATEGORIES = [
+  ...['harassment', 'harassment/threatening', 'hate', 'hate/threatening', 'illicit', 'illicit/violent'],
+  ...['self-harm', 'self-harm/intent', 'self-harm/instructions', 'sexual', 'sexual/minors', 'violence', 'violence/graphic'],
+] as const
+export type TheirCategory = (typeof THEIR_CATEGORIES)[number]
+
+/** Judges a text: the categories that `find` gives are flagged. */
+export const judges = (find: (text: string) => readonly TheirCategory[]): Behaviour => {
+  return (response, { body }) => {
+    const found = find(body.input)
+    const categories = Object.fromEntries(THEIR_CATEGORIES.map((category) => [category, found.includes(category)]))
+    const scores = Object.fromEntries(THEIR_CATEGORIES.map((category) => [category, found.includes(category) ? 0.98 : 0.001]))
+    const result = { flagged: found.length > 0, categories, category_scores: scores }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ id: 'modr-1', model: body.model, results: [result] }))
+  }
+}
+
+/** Judges every text so. */
+export const finds = (...categories: TheirCategory[]): Behaviour => judges(() => categories)
+
+/** Begins an answer, and says no more. */
+export const hangsWithin =
+  (text: string, type: string): Behaviour =>
+  (response) => {
+    response.writeHead(200, { 'content-type': type })
+    response.write(text)
+  }
 
 /** Says no more, and does not hang up. */
 export const hangs: Behaviour = () => {}

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { inject } from 'vitest'
 import { buildApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
-import { type Deps, openDeps, openLogger } from '../../src/deps.ts'
+import { type Deps, type ModelPatience, openDeps, openLogger } from '../../src/deps.ts'
 import type { TypedApp } from '../../src/platform/http/typed-app.ts'
 import { newId } from '../../src/platform/ids.ts'
 import { type Api, apiOf } from './api.ts'
@@ -33,6 +33,7 @@ export interface TestServerOptions {
   readonly clock?: TestClock
   readonly tutor?: Deps['tutor']
   readonly gateway?: Partial<Deps['gateway']>
+  readonly patience?: ModelPatience
   /** Shares the database of another server, as a second instance does. */
   readonly databaseUrl?: string
   /** Shares the keys and outbox of another server. */
@@ -85,6 +86,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     clock,
     logger,
     gateway: { ...GATEWAY_DEFAULTS, ...options.gateway },
+    patience: options.patience,
     ...(options.tutor && { tutor: options.tutor }),
   })
   const app = await buildApp(config, deps)

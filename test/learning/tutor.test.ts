@@ -75,7 +75,7 @@ describe('a reply', () => {
     const abort = new AbortController()
     const reply = slow.reply(turnIn(space, 'wonder_cubs', { question: 'Why do stars twinkle?' }), abort.signal)[Symbol.asyncIterator]()
     const passage = curriculum.passage('space/wonder_cubs/twinkle')
-    expect(await reply.next()).toEqual({ done: false, value: { text: passage?.sentences[0] } })
+    expect(await reply.next()).toMatchObject({ done: false, value: { text: passage?.sentences[0], isReviewed: true } })
     const second = reply.next()
     abort.abort()
     await expect(second).rejects.toMatchObject({ name: 'AbortError' })

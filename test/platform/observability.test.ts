@@ -1,54 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { newId } from '../../src/platform/ids.ts'
-import type { ApiResponse } from '../helpers/api.ts'
+import { CANARY, expectNoLeak, marksIn, registerCanary } from '../helpers/canary.ts'
 import { CONSENTS, makeFamily, startConversation, TOPIC, takeTurn } from '../helpers/family.ts'
 import { gatedTutor } from '../helpers/gated-tutor.ts'
 import { relieved, turnOfTheLoop } from '../helpers/pressure.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket, openSocket } from '../helpers/socket.ts'
 import { openTcpProxy, throughPort } from '../helpers/tcp-proxy.ts'
-
-/** Strings that occur nowhere else; each is looked for by the part that no escaping changes. */
-const CANARY = {
-  email: 'Zanthoxylum.Canary@example.com',
-  password: 'Quetzal-Canary-7731',
-  displayName: 'Ombudsperson Canary',
-  child: 'Wilhelmina-Canary',
-  message: 'How far does a Bramblewick-Canary comet fly around the sun?',
-  interest: 'Velociraptor-Canary',
-  pin: '8642',
-  key: 'Idempotent-Canary',
-  agent: 'Browser-Canary/1.0',
-} as const
-const MARKS = ['zanthoxylum', 'quetzal', 'ombudsperson', 'wilhelmina', 'bramblewick', 'velociraptor', 'idempotent-canary', 'browser-canary', 'canary']
-
-const marksIn = (text: string): string[] => MARKS.filter((mark) => text.toLowerCase().includes(mark))
-
-function expectNoLeak(server: TestServer, metrics: ApiResponse, refusals: readonly ApiResponse[] = []): void {
-  expect(server.logs.length).toBeGreaterThan(0)
-  expect(server.logs.filter((line) => marksIn(line).length > 0)).toEqual([])
-  expect(marksIn(metrics.text)).toEqual([])
-  expect(refusals.filter(({ text }) => marksIn(text).length > 0).map(({ text }) => text)).toEqual([])
-}
-
-async function registerCanary(server: TestServer) {
-  const { api } = server
-  const email = `${newId()}.${CANARY.email}`
-  const registered = await api.post('/v1/auth/register', {
-    key: CANARY.key + newId(),
-    headers: { 'user-agent': CANARY.agent },
-    body: { email, password: CANARY.password, display_name: CANARY.displayName, timezone: 'Europe/Paris', consents: CONSENTS },
-  })
-  expect(registered.status, registered.text).toBe(201)
-  const token: string = registered.body.data.tokens.access_token
-  const created = await api.post('/v1/children', {
-    token,
-    body: { name: CANARY.child, birth_date: '2018-05-15', interests: [CANARY.interest], pin: CANARY.pin },
-  })
-  expect(created.status, created.text).toBe(201)
-  return { email, token, id: registered.body.data.parent.id, childId: created.body.data.id as string, refreshToken: registered.body.data.tokens.refresh_token }
-}
 
 // Attack: logs and metrics are read by people and machines that must never know a child's name or words.
 describe('names, addresses, passwords and words of children', () => {

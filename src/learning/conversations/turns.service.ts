@@ -193,6 +193,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
         content: reply.text,
         choices: reply.choices,
         passage: passage?.key ?? null,
+        isWithheld: begun.isWithheld || findings.some(({ audience }) => audience === 'safeguarding'),
         ...{ model, promptVersion, latencyMs, usage, findings, readingGrade: model === BUILTIN_MODEL ? gradeOf(passage, reply.text) : gradeLevel(reply.text) },
         points,
         depth,

@@ -123,6 +123,8 @@ const FINISH: Statement = {
       INSERT INTO messages (id, conversation_id, child_id, seq, role, content, choices, passage, model, in_reply_to, depth_after, depth_increased, created_at,
         withheld, prompt_version, latency_ms, tokens_in, tokens_out, reading_grade)
       SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14, $23, $24, $25, $26, $27, $28 FROM conversation
+    ), withheld AS (
+      UPDATE messages m SET withheld = true FROM conversation c WHERE m.id = $12::uuid AND $23 AND NOT m.withheld
     ), flags AS (
       INSERT INTO safety_flags (id, child_id, conversation_id, message_id, category, severity, action, audience, created_at)
       SELECT f.id, c.child_id, c.id, f.message_id, f.category, f.severity, f.action, f.audience, $14
@@ -158,12 +160,14 @@ const FINISH: Statement = {
 
 const UTTERANCES = 12
 
+// A model is shown neither what was turned aside nor what was said instead: it would answer to it, and hear of it.
 const BACKGROUND: Statement = {
   name: 'turns.background',
   text: `
     SELECT k.interests, CASE WHEN l.tokens_day = $4::date THEN l.tokens_used ELSE 0 END AS tokens_used,
       (SELECT coalesce(json_agg(json_build_array(h.role, h.content) ORDER BY h.seq), '[]') FROM (
         SELECT m.role, m.content, m.seq FROM messages m WHERE m.conversation_id = $2 AND m.id <> $3 AND NOT m.withheld
+          AND NOT EXISTS (SELECT 1 FROM safety_flags f WHERE f.message_id IN (m.id, m.in_reply_to) AND f.action IN ('crisis_script', 'redirected'))
         ORDER BY m.seq DESC LIMIT ${UTTERANCES}) h) AS history
     FROM children k JOIN learners l ON l.child_id = k.id WHERE k.id = $1`,
 }
@@ -190,7 +194,7 @@ export interface BegunTurn {
   readonly choiceIndex: number | null
   /** What was found in the child's words, for a grown-up to look at. */
   readonly findings: readonly Finding[]
-  /** Whether the family must read neither the message nor its reply. */
+  /** Whether the family must not read the message. */
   readonly isWithheld: boolean
 }
 
@@ -204,6 +208,8 @@ export interface FinishedTurn {
   readonly latencyMs: number | undefined
   /** What a language model has cost, whoever spoke in the end. */
   readonly usage: TokenUsage | undefined
+  /** Whether the family must read neither the child's message nor this, by what was known from the start or found since. */
+  readonly isWithheld: boolean
   /** Flesch-Kincaid grade of the reply. */
   readonly readingGrade: number
   readonly findings: readonly LateFinding[]
@@ -327,7 +333,7 @@ export function turnsStore(db: Database) {
         ...[finished.badges.map((badge) => badge.id), finished.badges.map((badge) => badge.turns)],
         ...[finished.topics.map((topic) => topic.newFrom), finished.day],
         ...[finished.evidence.map((item) => item.skill), finished.evidence.map((item) => item.weight)],
-        ...[turn.isWithheld, finished.promptVersion, finished.latencyMs, finished.usage?.tokensIn, finished.usage?.tokensOut, finished.readingGrade],
+        ...[finished.isWithheld, finished.promptVersion, finished.latencyMs, finished.usage?.tokensIn, finished.usage?.tokensOut, finished.readingGrade],
         ...[findings.map(() => newId()), findings.map(({ on }) => (on === 'question' ? turn.messageId : finished.replyId))],
         ...[findings.map((finding) => finding.category), findings.map((finding) => finding.severity)],
         ...[findings.map((finding) => finding.action), findings.map((finding) => finding.audience)],

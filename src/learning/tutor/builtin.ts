@@ -6,10 +6,12 @@ import { sentencesOf } from '../content/readability.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import { nextChoices } from './choices.ts'
 import type { Retrieval } from './retrieval.ts'
-import type { Greeting, TutorChoice, TutorEvent, TutorModel, TutorTurn } from './tutor-model.ts'
+import type { Greeting, Sentence, Speaker, TutorChoice, TutorEvent, TutorModel, TutorTurn } from './tutor-model.ts'
 import { type Wish, wishOf } from './wishes.ts'
 
 export const BUILTIN_MODEL = 'builtin'
+const SPEAKER: Speaker = { model: BUILTIN_MODEL }
+const spoken = (text: string): Sentence => ({ text, by: SPEAKER, isReviewed: true })
 
 /** The tutor without any model behind it: walks the curriculum, and answers questions with the passage that fits best. */
 export interface BuiltinTutor extends TutorModel {
@@ -126,18 +128,18 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
           .replace('{contact}', turn.crisisContact ?? '')
           .trim(),
       ))
-        yield { text }
-      yield { choices: waysOn(turn, said), signals: { onTopic: false, passage: undefined, model: BUILTIN_MODEL } }
+        yield spoken(text)
+      yield { choices: waysOn(turn, said), signals: { ...SPEAKER, onTopic: false, passage: undefined } }
     },
 
     async *reply(turn, signal) {
       const told = answer(turn)
       for (const [index, text] of told.sentences.entries()) {
         if (index > 0 && paceMs > 0) await delay(paceMs, undefined, { signal })
-        yield { text }
+        yield spoken(text)
       }
       const { onTopic, passage, answersSpark } = told
-      yield { choices: waysOn(turn, told), signals: { onTopic, passage, answersSpark, model: BUILTIN_MODEL } }
+      yield { choices: waysOn(turn, told), signals: { ...SPEAKER, onTopic, passage, answersSpark } }
     },
   }
 }

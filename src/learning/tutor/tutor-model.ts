@@ -62,21 +62,25 @@ export interface TokenUsage {
   readonly tokensOut: number
 }
 
-export interface TutorSignals {
+/** Who speaks, and what has come of it so far. */
+export interface Speaker {
+  /** Which model. */
+  readonly model: string
+  /** The words a language model was given, where it spoke: the name of a file in content/prompts. */
+  readonly promptVersion?: string
+  /** From the turn until now, in the end until the end of the reply; where a language model spoke. */
+  readonly latencyMs?: number
+  /** What a language model has cost in this turn, also where it failed and another one spoke. */
+  readonly usage?: TokenUsage
+}
+
+export interface TutorSignals extends Speaker {
   /** Whether a question in the child's own words was about the topic or one next to it. */
   readonly onTopic: boolean
   /** The passage that was told, if one was. */
   readonly passage: Passage | undefined
   /** Whether the child's words were taken as an answer to the spark. */
   readonly answersSpark?: boolean
-  /** Which model spoke. */
-  readonly model: string
-  /** The words a language model was given, where it spoke: the name of a file in content/prompts. */
-  readonly promptVersion?: string
-  /** From the turn to the end of the reply, where a language model spoke. */
-  readonly latencyMs?: number
-  /** What a language model has cost in this turn, also where it failed and another one spoke. */
-  readonly usage?: TokenUsage
   /** A language model's opinion: whether the child's words take the talk further. */
   readonly deepens?: boolean
   /** A language model's opinion: the ways of thinking that the child's words show. Growth does not count it. */
@@ -85,7 +89,19 @@ export interface TutorSignals {
   readonly findings?: readonly LateFinding[]
 }
 
-export type TutorEvent = { readonly text: string } | { readonly choices: readonly TutorChoice[]; readonly signals: TutorSignals }
+export interface Sentence {
+  readonly text: string
+  readonly by: Speaker
+  /** Whether people have read it before any child does: the builtin tutor's own words. All else is judged before it is said. */
+  readonly isReviewed?: boolean
+}
+
+export interface ReplyEnd {
+  readonly choices: readonly TutorChoice[]
+  readonly signals: TutorSignals
+}
+
+export type TutorEvent = Sentence | ReplyEnd
 
 /** The tutor behind one port: it knows no HTTP and no store, and yields text a sentence at a time, then the choices, once. */
 export interface TutorModel {

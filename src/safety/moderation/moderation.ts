@@ -35,8 +35,15 @@ const FEW_WORDS = 4
 const isGibberish = ({ words, line }: Folded, isCommon: (single: string) => boolean): boolean =>
   words.length <= FEW_WORDS && !/\d/.test(line) && !line.trim().split(' ').some(isCommon)
 
+export interface LocalModerators {
+  readonly moderate: Moderator
+  readonly moderateReply: ReplyModerator
+  /** Whether a text, if it tells of distress, points at a parent or another caregiver. */
+  readonly pointsAtCaregiver: (text: string) => boolean
+}
+
 /** The local rules: words that are never innocent, personal data by its form, and a classifier for whole sentences. */
-export function localModerators(): { readonly moderate: Moderator; readonly moderateReply: ReplyModerator } {
+export function localModerators(): LocalModerators {
   const lexicon = loadLexicon()
   const classifier = loadClassifier()
   const moderate: Moderator = (text) => {
@@ -54,5 +61,5 @@ export function localModerators(): { readonly moderate: Moderator; readonly mode
     }
   }
   const moderateReply: ReplyModerator = (text) => [...moderate(text).categories, ...(lexicon.inWordsOfTutor(fold(text)) ? (['conduct'] as const) : [])]
-  return { moderate, moderateReply }
+  return { moderate, moderateReply, pointsAtCaregiver: (text) => classifier.scores(fold(text)).caregiver > 0 }
 }

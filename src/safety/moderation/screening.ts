@@ -42,6 +42,8 @@ const RAISED: Readonly<Record<Category, Pick<Finding, 'severity' | 'action'>>> =
   prompt_injection: { severity: 'low', action: 'redirected' },
 }
 
+const DISCLOSURE: Finding = { category: 'distress', ...RAISED.distress, audience: 'safeguarding' }
+
 /** Something found after the child's words were stored: in them, by a provider, or in a reply that was not said. */
 export interface LateFinding extends Omit<Finding, 'category'> {
   readonly category: Category | 'conduct'
@@ -63,17 +65,20 @@ export function screen(moderate: Moderator, said: string): Screened {
   return {
     text,
     aside: asideFor(categories),
-    findings: pointsAtCaregiver ? [{ category: 'distress', ...RAISED.distress, audience: 'safeguarding' }] : findingsOf(categories),
+    findings: pointsAtCaregiver ? [DISCLOSURE] : findingsOf(categories),
     isWithheld: pointsAtCaregiver,
   }
 }
 
-/** What a provider has found in a child's words that our own rules let pass. */
-export const foundLate = (categories: readonly Category[]): { readonly aside: Aside | undefined; readonly findings: readonly LateFinding[] } => ({
-  aside: asideFor(categories),
-  findings: findingsOf(categories).map((finding) => ({ ...finding, on: 'question' })),
-})
+/** What a provider has found in a child's words that our own rules let pass. `pointsAtCaregiver` counts where it is distress. */
+export function foundLate(
+  categories: readonly Category[],
+  pointsAtCaregiver: boolean,
+): { readonly aside: Aside | undefined; readonly findings: readonly LateFinding[] } {
+  if (categories.includes('distress') && pointsAtCaregiver) return { aside: 'distress', findings: [{ ...DISCLOSURE, on: 'question' }] }
+  return { aside: asideFor(categories), findings: findingsOf(categories).map((finding) => ({ ...finding, on: 'question' })) }
+}
 
 /** What was wrong with a reply that was cut off before it was said; nothing when it could not be judged. */
 export const cutFromReply = (categories: readonly (Category | 'conduct')[]): LateFinding[] =>
-  categories.map((category) => ({ category, severity: 'low', action: 'replaced', audience: 'family', on: 'reply' }))
+  [...new Set(categories)].map((category) => ({ category, severity: 'low', action: 'replaced', audience: 'family', on: 'reply' }))

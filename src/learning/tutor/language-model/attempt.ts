@@ -12,7 +12,7 @@ export interface Heard {
   readonly said: string[]
   /** What else the model wrote; nothing of it has been checked. */
   rest: ReplyReader['rest']
-  /** Of all attempts; estimated where the provider does not tell. */
+  /** Of all attempts, up to now; estimated where the provider does not tell. */
   usage: TokenUsage
 }
 
@@ -39,6 +39,7 @@ export async function* attempt(
 ): AsyncGenerator<string> {
   const reader = request.isStructured ? structuredReader() : plainReader()
   const splitter = sentenceSplitter()
+  const usedBefore = heard.usage
   const meter = { usage: undefined as TokenUsage | undefined, received: '' }
   let room = longest - heard.said.join('').length
   let finish: string | undefined
@@ -60,12 +61,11 @@ export async function* attempt(
 
   try {
     for await (const piece of piecesOf(model, request, timeouts, signal, () => finish !== undefined || reader.isWhole)) {
-      if ('text' in piece) {
-        meter.received += piece.text
-        yield* say(splitter.push(reader.push(piece.text)))
-      }
-      if ('finish' in piece) finish = piece.finish
+      if ('text' in piece) meter.received += piece.text
       if ('usage' in piece) meter.usage = piece.usage
+      heard.usage = sum(usedBefore, meter.usage ?? estimate(request, meter.received))
+      if ('text' in piece) yield* say(splitter.push(reader.push(piece.text)))
+      if ('finish' in piece) finish = piece.finish
       if ('refusal' in piece) throw new ModelFailure('refusal')
       if (finish === 'content_filter') throw new ModelFailure('filtered')
       if (hasContent()) yield* say(splitter.end(false))
@@ -73,8 +73,6 @@ export async function* attempt(
   } catch (error) {
     if (!(error instanceof ModelFailure)) throw error
     failure = error
-  } finally {
-    heard.usage = sum(heard.usage, meter.usage ?? estimate(request, meter.received))
   }
   if (!failure && !hasContent()) failure = new ModelFailure(finish === 'length' ? 'length' : finish === undefined ? 'cut' : 'garbage')
   if (failure && failure.kind !== 'garbage' && heard.said.length > 0) yield* say(splitter.end(true))

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { AgeGroup } from '../../../family/age-groups.ts'
+import { circuit } from '../../../platform/circuit.ts'
 import { type Clock, SECOND } from '../../../platform/clock.ts'
 import type { Curriculum } from '../../curriculum/curriculum.ts'
 import { SKILLS, type Skill } from '../../progress/growth.ts'
 import type { Answer, BuiltinTutor } from '../builtin.ts'
 import type { Retrieval } from '../retrieval.ts'
-import type { TutorEvent, TutorModel, TutorTurn } from '../tutor-model.ts'
+import type { Speaker, TutorEvent, TutorModel, TutorTurn } from '../tutor-model.ts'
 import { type AttemptTimeouts, attempt, type Heard, nothingHeard, tokensOf } from './attempt.ts'
-import { circuit } from './circuit.ts'
 import { ModelFailure } from './failure.ts'
 import { threeWaysOn } from './offered-ways.ts'
 import type { Material, Prompt } from './prompt.ts'
@@ -161,12 +161,13 @@ export function languageTutor(deps: LanguageTutorDeps, overrides: Partial<Langua
 
       const startedAt = clock.now()
       const heard = nothingHeard()
+      const speaker = (): Speaker => ({ model: model.name, promptVersion: prompt.version, latencyMs: clock.now() - startedAt, usage: heard.usage })
       const first = deadline(options.firstSentenceMs)
       const whole = deadline(options.wholeReplyMs)
       try {
         for await (const text of listen(turn, messagesFor, AbortSignal.any([signal, first.signal, whole.signal]), heard)) {
           first.clear()
-          yield { text }
+          yield { text, by: speaker() }
         }
       } finally {
         first.clear()
@@ -175,19 +176,16 @@ export function languageTutor(deps: LanguageTutorDeps, overrides: Partial<Langua
       }
       signal.throwIfAborted()
       if (heard.said.length === 0) return yield* replyOfBuiltin(turn, signal, heard)
-      const { rest, usage } = heard
+      const { rest } = heard
       const deepens = typeof rest.deepens === 'boolean' ? rest.deepens : undefined
       const isChoice = 'choice' in turn.said
       yield {
         choices: threeWaysOn(rest.choices, material.waysOn, turn, answer, { curriculum, retrieval }),
         signals: {
+          ...speaker(),
           onTopic: isChoice || answer.onTopic || deepens === true,
           passage: answer.passage,
           answersSpark: answer.answersSpark,
-          model: model.name,
-          promptVersion: prompt.version,
-          latencyMs: clock.now() - startedAt,
-          usage,
           deepens,
           evidence: isChoice ? [] : skillsIn(rest.evidence),
         },

@@ -4,6 +4,7 @@ import { checkShape, readSource } from '../../content/source-file.ts'
 import type { Passage, Topic } from '../../curriculum/curriculum.ts'
 import { CONTENT } from '../../curriculum/kept.ts'
 import type { TutorChoice, TutorTurn, Utterance } from '../tutor-model.ts'
+import { nameRemover } from './child-name.ts'
 import type { ChatMessage } from './request.ts'
 import { tokensIn } from './tokens.ts'
 
@@ -108,18 +109,3 @@ function inTurns(talk: readonly Utterance[]): ChatMessage[] {
   }
   return messages
 }
-
-/**
- * Takes a name out of texts: all of it however it is written, and what comes after the first name where it is written as
- * the parent did. A first name alone stays: it may be a word like any other ("Sky", "Will").
- */
-function nameRemover(name = ''): (text: string) => string {
-  const [first, ...others] = name.match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}'’.-]*/gu) ?? []
-  if (first === undefined || others.length === 0) return (text) => text
-  const word = (words: readonly string[], space: string) => `(?<![\\p{L}\\p{N}])(?:${words.map(escapeRegExp).join(space)})(?![\\p{L}\\p{N}])`
-  const whole = new RegExp(word([first, ...others], '[^\\p{L}\\p{N}]+'), 'giu')
-  const parts = new RegExp(word(others, '|'), 'gu')
-  return (text) => text.replace(whole, first).replace(parts, '').replace(/ {2,}/g, ' ')
-}
-
-const escapeRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')

@@ -1,8 +1,9 @@
-import OpenAI, { APIConnectionError, APIError } from 'openai'
+import { APIConnectionError, APIError, type OpenAI } from 'openai'
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions'
 import { Stream } from 'openai/streaming'
 import { z } from 'zod'
 import { type Clock, SECOND } from '../../../platform/clock.ts'
+import { openaiClient } from '../../../platform/http/openai-client.ts'
 import { SKILLS } from '../../progress/growth.ts'
 import type { TokenUsage } from '../tutor-model.ts'
 import { ModelFailure } from './failure.ts'
@@ -73,17 +74,9 @@ const REFUSED_FOR_WHAT_IT_SAYS = new Set(['content_filter', 'content_policy_viol
 const REFUSED_FOR_ITS_FORM = new Set([400, 404, 415, 422, 501])
 
 /** A model behind an API of OpenAI's kind. */
-export function openLanguageModel({ apiKey, baseUrl, model }: LanguageModelAccess, clock: Clock): LanguageModel {
-  const client = new OpenAI({
-    apiKey,
-    baseURL: baseUrl,
-    organization: null,
-    project: null,
-    maxRetries: 0,
-    // It would log what the provider answers, and that can quote a child.
-    logLevel: 'off',
-    fetch: fetchAtMost(MOST_BYTES),
-  })
+export function openLanguageModel(access: LanguageModelAccess, clock: Clock): LanguageModel {
+  const { model } = access
+  const client = openaiClient(access, { mostBytes: MOST_BYTES, tooMuch: () => new ModelFailure('garbage') })
 
   return {
     name: model,
@@ -147,21 +140,4 @@ function retryAfterOf(value: string | null | undefined, clock: Clock): number | 
   if (!value) return undefined
   const ms = /^\d+(\.\d+)?$/.test(value) ? Number(value) * SECOND : Date.parse(value) - clock.now()
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined
-}
-
-/** Reads of every answer no more than so many bytes; beyond them it fails. */
-function fetchAtMost(mostBytes: number): typeof fetch {
-  return async (url, init) => {
-    const response = await fetch(url, init)
-    if (!response.body) return response
-    let bytes = 0
-    const limit = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength
-        if (bytes > mostBytes) controller.error(new ModelFailure('garbage'))
-        else controller.enqueue(chunk)
-      },
-    })
-    return new Response(response.body.pipeThrough(limit), response)
-  }
 }

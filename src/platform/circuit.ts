@@ -1,11 +1,11 @@
-import { type Clock, type Instant, MINUTE } from '../../../platform/clock.ts'
+import { type Clock, type Instant, MINUTE } from './clock.ts'
 
-/** No provider keeps us away for longer, whatever it asks. */
+/** Nobody keeps us away for longer, whatever it asks. */
 const LONGEST_REST_MS = 10 * MINUTE
 
 /**
- * Keeps away from a model that fails. Ours, since the kept libraries want a newer Node, and time and count calls that
- * give one answer: here a stream counts by its first sentence, and time is the injected clock.
+ * Keeps away from a service that fails. Ours, since the kept libraries want a newer Node, and time and count calls that
+ * give one answer: here a stream may count by its beginning, and time is the injected clock.
  */
 export interface Circuit {
   /** Whether to try now. After a rest one try at a time, until one has worked. */
