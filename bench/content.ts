@@ -3,24 +3,12 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import type { AgeGroup } from '../src/family/age-groups.ts'
+import { heldMb, percentile, timed } from './figures.ts'
 
 const dist = new URL('../dist/learning/', import.meta.url)
 const { loadCurriculum } = (await import(new URL('curriculum/curriculum.js', dist).href)) as typeof import('../src/learning/curriculum/curriculum.ts')
 const { passageRetrieval } = (await import(new URL('tutor/retrieval.js', dist).href)) as typeof import('../src/learning/tutor/retrieval.ts')
 const AGES: readonly AgeGroup[] = ['wonder_cubs', 'curious_explorers', 'mind_masters']
-
-const collect = globalThis.gc
-if (!collect) throw new Error('run with --expose-gc')
-const heldMb = () => {
-  collect()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return (heapUsed + arrayBuffers) / 2 ** 20
-}
-function timed<T>(work: () => T): [result: T, ms: number] {
-  const start = performance.now()
-  const result = work()
-  return [result, performance.now() - start]
-}
 
 const before = heldMb()
 const [curriculum, loadMs] = timed(loadCurriculum)
@@ -45,6 +33,5 @@ const times = asked.map(({ topic: slug, age, ask }) => {
   const topic = curriculum.topics.find((candidate) => candidate.slug === slug)
   return timed(() => topic && retrieval.search(ask, age, topic, () => true))[1]
 })
-const sorted = times.toSorted((a, b) => a - b)
-const at = (share: number) => (sorted[Math.floor(sorted.length * share)] as number).toFixed(2)
+const at = (share: number) => percentile(times, share).toFixed(2)
 process.stdout.write(`${times.length} questions answered: median ${at(0.5)} ms, p95 ${at(0.95)} ms; after them ${(heldMb() - loaded).toFixed(1)} MB\n`)

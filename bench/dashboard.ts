@@ -1,16 +1,12 @@
 // What a parent waits for after two years of daily use by five children: `npm run bench:dashboard`.
 // Fills the database with set-based SQL, then asks each route again and again, one request at a time, and prints
 // percentiles of the time to the whole answer. Ends with 1 when an answer is not 200 or tells something that cannot be.
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import pg from 'pg'
 import { loadCurriculum, type Topic } from '../src/learning/curriculum/curriculum.ts'
-import { startEmbeddedPostgres } from '../src/platform/db/embedded.ts'
-import { newId } from '../src/platform/ids.ts'
-import { type RunningServer, startServer } from './processes.ts'
+import { percentile } from './figures.ts'
+import { type Answer, type Family, inHouse, makeFamily } from './house.ts'
+import type { RunningServer } from './processes.ts'
 
 const CHILDREN = 5
 const DAYS = 730
@@ -19,8 +15,6 @@ const WARM_UP = 50
 const REQUESTS = 400
 /** The aim for the dashboard, p95. */
 const AIM_MS = 50
-
-const json = { 'content-type': 'application/json' }
 
 // Ids are made from what they stand for, so that later statements know them. Rows are laid down in the order in which
 // they come in life: the children's days interleaved, the oldest first.
@@ -156,39 +150,10 @@ const TABLES = [
   ...['daily_sparks', 'star_ledger', 'freeze_ledger', 'badges', 'purchases'],
 ]
 
-interface Family {
-  readonly token: string
-  readonly children: readonly string[]
-}
-
-type Answer = {
-  // biome-ignore lint/suspicious/noExplicitAny: each route says below what its answer must tell
-  readonly data: any
-}
-
 interface Route {
   readonly path: string
   readonly child?: string
   readonly isPlausible: (data: Answer['data']) => boolean
-}
-
-async function post(address: string, path: string, headers: Record<string, string>, body: unknown) {
-  const response = await fetch(address + path, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) })
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`)
-  return (await response.json()) as Answer
-}
-
-async function makeFamily(address: string): Promise<Family> {
-  const consents = { terms: true, privacy: true, coppa: true }
-  const account = { email: `${newId()}@example.com`, password: 'Tr1cky-Otter-Parade', display_name: 'Alex', timezone: 'UTC', consents }
-  const token: string = (await post(address, '/v1/auth/register', {}, account)).data.tokens.access_token
-  const children: string[] = []
-  const birthYear = new Date().getUTCFullYear() - 8
-  for (const name of ['Emma', 'Noah', 'Ada', 'Milo', 'Zoe'].slice(0, CHILDREN)) {
-    const child = await post(address, '/v1/children', { authorization: `Bearer ${token}` }, { name, birth_date: `${birthYear}-01-15` })
-    children.push(child.data.id)
-  }
-  return { token, children }
 }
 
 async function fill(db: pg.Client, { children }: Family): Promise<void> {
@@ -274,7 +239,7 @@ function get(agent: Agent, url: string, headers: Record<string, string>): Promis
   })
 }
 
-/** Asks a route and returns the sorted times of the requests after the warm-up. Throws for an answer that is not right. */
+/** Asks a route and returns the times of the requests after the warm-up. Throws for an answer that is not right. */
 async function timesOf(
   server: RunningServer,
   agent: Agent,
@@ -293,40 +258,23 @@ async function timesOf(
     if (!isPlausible((JSON.parse(text) as Answer).data)) throw new Error(`${url} told what cannot be: ${text}`)
     bytes = text.length
   }
-  return { times: times.sort((a, b) => a - b), cpuMs: (server.cpuMs() - cpuBefore) / REQUESTS, bytes }
+  return { times, cpuMs: (server.cpuMs() - cpuBefore) / REQUESTS, bytes }
 }
 
-const percentile = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
-
-const directory = mkdtempSync(path.join(tmpdir(), 'brainspark-bench-'))
-const { privateKey } = generateKeyPairSync('rsa', {
-  modulusLength: 2048,
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-})
-const postgres = await startEmbeddedPostgres({ dataDir: directory, database: 'brainspark' })
-const db = new pg.Client(postgres.url)
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-let server: RunningServer | undefined
-try {
-  server = await startServer(['dist/server.js'], {
-    NODE_ENV: 'production',
-    PORT: '0',
-    DATA_DIR: directory,
-    DATABASE_URL: postgres.url,
-    JWT_PRIVATE_KEY: privateKey,
-    ENCRYPTION_KEYS: randomBytes(32).toString('base64'),
-    RATE_LIMIT_MULTIPLIER: '1000000',
-  })
-  const family = await makeFamily(server.address)
+await inHouse(async (house) => {
+  const server = await house.startBuilt()
+  const family = await makeFamily(server.address, ['Emma', 'Noah', 'Ada', 'Milo', 'Zoe'].slice(0, CHILDREN))
+  const db = new pg.Client(house.databaseUrl)
   await db.connect()
   const began = performance.now()
   await fill(db, family)
   await requireSound(db)
+  await db.end()
   process.stdout.write(`${CHILDREN} children, ${DAYS} days, filled in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`)
   for (const table of TABLES) {
-    const { rows } = await db.query<{ rows: number }>(`SELECT count(*)::int AS rows FROM ${table}`)
-    process.stdout.write(`${table.padEnd(20)} ${String(rows[0]?.rows).padStart(8)} rows\n`)
+    const rows = await house.count(`SELECT count(*) FROM ${table}`)
+    process.stdout.write(`${table.padEnd(20)} ${String(rows).padStart(8)} rows\n`)
   }
 
   process.stdout.write(`\n${REQUESTS} requests each, one at a time; ms\n${'route'.padEnd(60)}     p50     p95     p99     CPU    bytes\n`)
@@ -338,13 +286,5 @@ try {
     if (route.path.startsWith('/v1/dashboard') && percentile(times, 0.95) >= AIM_MS) missed.push(route.path)
   }
   process.stdout.write(missed.length === 0 ? `the dashboard's p95 is under ${AIM_MS} ms\n` : `over ${AIM_MS} ms at p95: ${missed.join(', ')}\n`)
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
-} finally {
-  agent.destroy()
-  await db.end().catch(() => {})
-  await server?.stop()
-  await postgres.stop()
-  rmSync(directory, { recursive: true, force: true })
-}
+})
+agent.destroy()

@@ -1,56 +1,21 @@
 // Load against the built server and, interleaved in the same run, against a bare limit server: `npm run bench`.
 // Prints medians of requests a second and of server CPU per request (from /proc), and their ratios.
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import autocannon from 'autocannon'
-import pg from 'pg'
-import { startEmbeddedPostgres } from '../src/platform/db/embedded.ts'
-import { newId } from '../src/platform/ids.ts'
-import { type RunningServer, startServer } from './processes.ts'
+import { median } from './figures.ts'
+import { type Answer, type Child, headersOf, inHouse, json, makeChildren, startConversation } from './house.ts'
+import type { RunningServer } from './processes.ts'
 
 const ROUNDS = 5
 const SECONDS = 4
 const CONNECTIONS = 16
 const TURNS_EACH = 20
 const CONVERSATIONS_EACH = 10
-const SPACE = '770e8400-e29b-41d4-a716-446655440001'
-
-interface Child {
-  readonly id: string
-  readonly token: string
-}
 
 interface Round {
   readonly perSecond: number
   readonly cpuMs: number
 }
-
-const json = { 'content-type': 'application/json' }
-
-async function post(address: string, path: string, headers: Record<string, string>, body: unknown) {
-  const response = await fetch(address + path, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) })
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`)
-  return (await response.json()) as { data: Record<string, never> & { tokens: { access_token: string }; id: string; conversation_id: string } }
-}
-
-/** A family of its own for each connection, so that no two share a row. */
-async function makeChildren(address: string): Promise<Child[]> {
-  const children: Child[] = []
-  for (let count = 0; count < CONNECTIONS; count += 1) {
-    const consents = { terms: true, privacy: true, coppa: true }
-    const account = { email: `${newId()}@example.com`, password: 'Tr1cky-Otter-Parade', display_name: 'Alex', timezone: 'UTC', consents }
-    const token = (await post(address, '/v1/auth/register', {}, account)).data.tokens.access_token
-    const settings = { daily_time_limit_minutes: 1440 }
-    const child = await post(address, '/v1/children', { authorization: `Bearer ${token}` }, { name: 'Emma', birth_date: '2018-05-15', settings })
-    children.push({ id: child.data.id, token })
-  }
-  return children
-}
-
-const headersOf = (child: Child) => ({ authorization: `Bearer ${child.token}`, 'x-child-id': child.id })
 
 /** Reads for a few seconds and measures; every answer must be a success. */
 async function fire(server: RunningServer, options: Partial<autocannon.Options>, answered: { count: number }): Promise<Round> {
@@ -73,7 +38,7 @@ const turns = (startOn: RunningServer, children: readonly Child[]) => async (ser
   const queues = children.map(async (child) => {
     const conversations: string[] = []
     for (let count = 0; count < CONVERSATIONS_EACH; count += 1) {
-      conversations.push((await post(startOn.address, '/v1/conversations', headersOf(child), { topic_id: SPACE })).data.conversation_id)
+      conversations.push(await startConversation(startOn.address, child))
     }
     return { child, conversations }
   })
@@ -110,8 +75,6 @@ function sendTurn(agent: Agent, url: string, child: Child): Promise<number> {
   })
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-
 async function compare(
   name: string,
   run: (server: RunningServer, answered: { count: number }) => Promise<Round>,
@@ -133,35 +96,16 @@ async function compare(
   return answered.count
 }
 
-const directory = mkdtempSync(path.join(tmpdir(), 'brainspark-bench-'))
-const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-  modulusLength: 2048,
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-})
-const postgres = await startEmbeddedPostgres({ dataDir: directory, database: 'brainspark' })
-const servers: RunningServer[] = []
-try {
-  const real = await startServer(['dist/server.js'], {
-    NODE_ENV: 'production',
-    PORT: '0',
-    DATA_DIR: directory,
-    DATABASE_URL: postgres.url,
-    JWT_PRIVATE_KEY: privateKey,
-    ENCRYPTION_KEYS: randomBytes(32).toString('base64'),
-    RATE_LIMIT_MULTIPLIER: '1000000',
-  })
-  servers.push(real)
-  const children = await makeChildren(real.address)
+await inHouse(async (house) => {
+  const real = await house.startBuilt()
+  const children = await makeChildren(real.address, CONNECTIONS)
   const [child] = children as [Child]
-  const topics = (await (await fetch(`${real.address}/v1/topics`, { headers: headersOf(child) })).json()) as { data: unknown }
-  const limit = await startServer(['--import', 'tsx', 'bench/limit-server.ts'], {
-    NODE_ENV: 'production',
-    DATABASE_URL: postgres.url,
-    JWT_PUBLIC_KEY: publicKey,
+  const topics = (await (await fetch(`${real.address}/v1/topics`, { headers: headersOf(child) })).json()) as Answer
+  const limit = await house.start(['--import', 'tsx', 'bench/limit-server.ts'], {
+    DATABASE_URL: house.databaseUrl,
+    JWT_PUBLIC_KEY: house.publicKey,
     TOPICS: JSON.stringify(topics.data),
   })
-  servers.push(limit)
 
   process.stdout.write(`${ROUNDS} rounds interleaved, ${CONNECTIONS} connections, medians; limit: bench/limit-server.ts\n`)
   process.stdout.write(`${'route'.padEnd(20)}     req/s     limit   ratio    CPU ms     limit   ratio\n`)
@@ -169,15 +113,7 @@ try {
   await compare('GET /v1/parents/me', read('/v1/parents/me', child), real, limit)
   const answered = await compare('a builtin turn', turns(real, children), real, limit)
 
-  const client = new pg.Client(postgres.url)
-  await client.connect()
-  const { rows } = await client.query<{ replies: number }>('SELECT count(*)::int AS replies FROM messages WHERE in_reply_to IS NOT NULL')
-  await client.end()
-  const kept = rows[0]?.replies
+  const kept = await house.count('SELECT count(*) FROM messages WHERE in_reply_to IS NOT NULL')
   process.stdout.write(`turns answered ${answered}, replies stored ${kept}\n`)
   if (kept !== answered) process.exitCode = 1
-} finally {
-  for (const server of servers) await server.stop()
-  await postgres.stop()
-  rmSync(directory, { recursive: true, force: true })
-}
+})

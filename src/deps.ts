@@ -54,6 +54,8 @@ export interface Deps {
   /** Shared by all instances; undefined without Redis. */
   readonly sessionMarks: SessionMarks | undefined
   readonly gateway: GatewayOptions
+  /** Makes ready what the first turn would otherwise wait for, in parts between which the event loop is free. */
+  prepare(): Promise<void>
   /** Closes everything, in the opposite order of opening. */
   close(): Promise<void>
 }
@@ -143,7 +145,7 @@ export async function openDeps(
     const shop = loadShop()
     const retrieval = passageRetrieval(curriculum)
     const builtin = builtinTutor(curriculum, retrieval, config.tutorPaceMs)
-    const { moderate, ...moderators } = localModerators()
+    const moderators = localModerators()
     const { url } = await opening
     const db = openDatabase(url, config.database.poolSize, logError('a database connection was lost'))
     closers.push(() => db.close())
@@ -172,13 +174,17 @@ export async function openDeps(
       curriculum,
       shop,
       builtin,
+      async prepare() {
+        await moderators.prepare()
+        await builtin.prepare()
+      },
       close,
       counters: redis ? countersWithFallback(redisCounters(redis, clock), ownCounters) : ownCounters,
       box: cryptoBox(keys.encryptionKeys),
       signingKey: signingKey(keys.jwtPrivateKey),
       oauth: oauthVerifier(config.oauth, clock),
       tutor,
-      moderate,
+      moderate: moderators.moderate,
       crisisContact: crisisContacts(),
       live,
       sessionMarks: redis && redisSessionMarks(redis),

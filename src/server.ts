@@ -13,8 +13,8 @@ async function start(config: Config): Promise<() => Promise<void>> {
     const address = await app.listen({ host: config.host, port: config.port })
     process.stdout.write(welcome(address))
     const onJobError = (error: unknown) => deps.logger.error({ err: error }, 'a job failed')
-    // Nobody waits for the index of questions and for the jobs; the first answer must not.
-    const jobs = deps.builtin.prepare().then(async () => {
+    // Nobody waits for the patterns, the index of questions and the jobs; the first answer must not.
+    const jobs = deps.prepare().then(async () => {
       const { startJobs } = await import('./platform/jobs.ts')
       return startJobs(deps.databaseUrl, app.jobs, onJobError)
     })

@@ -7,9 +7,9 @@ import { z } from 'zod'
 import { AGE_GROUPS } from '../family/age-groups.ts'
 import { loadCurriculum } from '../learning/curriculum/curriculum.ts'
 import { loadWordVectors, toUnit } from '../learning/tutor/word-vectors.ts'
-import { type ClassifierHead, examine, loadWordClasses, OUTPUTS } from '../safety/moderation/classifier.ts'
-import { FEATURE_PLACES, wordHash } from '../safety/moderation/features.ts'
-import { fold } from '../safety/moderation/folding.ts'
+import { type ClassifierHead, loadWordClasses, OUTPUTS } from '../safety/moderation/classifier.ts'
+import { FEATURE_PLACES, featuresOf, wordHash } from '../safety/moderation/features.ts'
+import { apart, fold } from '../safety/moderation/folding.ts'
 
 const LINES = new URL('../safety/content/lines/', import.meta.url)
 const FILE = new URL('../safety/content/classifier.bin', import.meta.url)
@@ -212,7 +212,8 @@ const lines = readLines()
 const { questions, sentences } = innocentTexts()
 const common = commonWords([...questions, ...sentences, ...lines.filter((line) => line.category !== 'personal_data').map((line) => line.say)])
 const classesOf = loadWordClasses()
-const featuresIn = (text: string) => Uint32Array.from(examine(fold(text), (word) => common.has(word), classesOf))
+const isCommon = (word: string) => common.has(word)
+const featuresIn = (text: string) => Uint32Array.from(featuresOf(apart(fold(text), isCommon), isCommon, classesOf))
 const learned = lines.map(
   ({ say, category, caregiver }): Example => ({ features: featuresIn(say), label: category === 'none' ? -1 : OUTPUTS.indexOf(category), caregiver, weight: 1 }),
 )

@@ -118,20 +118,22 @@ const USAGE = { prompt_tokens: 900, completion_tokens: 120, total_tokens: 1_020 
 const chunk = (choice: unknown, usage: unknown = null) =>
   `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', model: 'scripted-model-2026', choices: choice ? [choice] : [], usage })}\n\n`
 
-/** Streams a text as its output, whatever it is. */
-export function streams(
-  text: string,
-  { deltaLength = Math.ceil(text.length / 3) || 1, writeBytes, finish = 'stop', usage = USAGE, after }: Telling = {},
-): Behaviour {
+/** The events of a stream that tells a text, whatever it is. */
+export function eventsOf(text: string, { deltaLength = Math.ceil(text.length / 3) || 1, finish = 'stop', usage = USAGE, after }: Telling = {}): string[] {
   const deltas = Array.from({ length: Math.ceil(text.length / deltaLength) }, (_, at) => text.slice(at * deltaLength, (at + 1) * deltaLength))
+  return [
+    chunk({ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }),
+    ...deltas.map((content) => chunk({ index: 0, delta: { content }, finish_reason: null })),
+    ...(after ? [] : [finish ? chunk({ index: 0, delta: {}, finish_reason: finish }) : '', usage ? chunk(undefined, usage) : '', 'data: [DONE]\n\n']),
+  ]
+}
+
+/** Streams a text as its output, whatever it is. */
+export function streams(text: string, telling: Telling = {}): Behaviour {
+  const { writeBytes, after } = telling
   return async (response, request) => {
-    const events = [
-      chunk({ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }),
-      ...deltas.map((content) => chunk({ index: 0, delta: { content }, finish_reason: null })),
-      ...(after ? [] : [finish ? chunk({ index: 0, delta: {}, finish_reason: finish }) : '', usage ? chunk(undefined, usage) : '', 'data: [DONE]\n\n']),
-    ]
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-    const bytes = Buffer.from(events.join(''))
+    const bytes = Buffer.from(eventsOf(text, telling).join(''))
     for (let at = 0; at < bytes.length; at += writeBytes ?? bytes.length) {
       await new Promise((resolve) => response.write(bytes.subarray(at, at + (writeBytes ?? bytes.length)), resolve))
       await nextTurn()

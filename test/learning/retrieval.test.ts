@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AGE_GROUPS } from '../../src/family/age-groups.ts'
+import { AGE_GROUPS, type AgeGroup } from '../../src/family/age-groups.ts'
 import { anyAgeGroup, anySlug, curriculum, mapOf, topicNamed } from '../helpers/curriculum.ts'
 import { ask, retrieval } from '../helpers/tutor-talk.ts'
 
@@ -116,6 +116,15 @@ describe('retrieval', () => {
     const answered = (slug: string) => retrieval.search('what is gravity', 'wonder_cubs', topicNamed(slug), everywhere).passages[0]?.topic.slug
     expect(answered('space')).toBe('space')
     expect(answered('physics')).toBe('physics')
+  })
+
+  it('asked the same again, goes by who asks, where, and what is allowed then', () => {
+    const found = (ageGroup: AgeGroup, slug: string, allowed: (topic: { slug: string }) => boolean) =>
+      retrieval.search('Why do stars twinkle?', ageGroup, topicNamed(slug), allowed).passages[0]?.key
+    expect(found('curious_explorers', 'space', everywhere)).toBe('space/curious_explorers/twinkle')
+    expect(found('curious_explorers', 'space', ({ slug }) => slug !== 'space')).not.toMatch(/^space\//)
+    expect(found('wonder_cubs', 'space', everywhere)).toBe('space/wonder_cubs/twinkle')
+    expect(found('wonder_cubs', 'physics', everywhere)).toBe('space/wonder_cubs/twinkle')
   })
 
   it('takes anything a child may type without failing, and never finds a passage twice', () => {

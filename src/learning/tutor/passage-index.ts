@@ -32,8 +32,8 @@ export interface Agreement {
 export interface PassageIndex {
   /** Whether the question was written for the passage word by word. */
   isWrittenFor(passage: Passage, heard: readonly Heard[]): boolean
-  /** How a question agrees with the passages that may be told and agree best. */
-  agreements(heard: readonly Heard[], meaning: Float32Array, mayTell: (passage: Passage) => boolean): Agreement[]
+  /** Compares a question with every passage; gives how it agrees with those that may be told and agree best. */
+  agreements(heard: readonly Heard[], meaning: Float32Array): (mayTell: (passage: Passage) => boolean) => Agreement[]
 }
 
 const plainText = (words: readonly Word[]): string => words.map((word) => word.plain).join(' ')
@@ -93,17 +93,30 @@ export function indexPassages(
   }
 
   const meaningful = Int32Array.from(meaningWeights.keys()).filter((number) => meaningWeights[number] !== 0)
-  const directions = new Float32Array(meaningful.length * vectors.dimensions)
+  /** Of a direction, in fours. */
+  const stride = Math.ceil(vectors.dimensions / 4) * 4
+  const directions = new Float32Array(meaningful.length * stride)
   meaningful.forEach((number, index) => {
-    vectors.add(terms.rowOf(number), 1, directions.subarray(index * vectors.dimensions, (index + 1) * vectors.dimensions))
+    vectors.add(terms.rowOf(number), 1, directions.subarray(index * stride, index * stride + vectors.dimensions))
   })
   /** What each word adds to the cosine of a list that has it. */
   function cosinesOf(meant: Float32Array): Float32Array {
     const cosines = new Float32Array(weights.length)
+    const towards = new Float32Array(stride)
+    towards.set(meant)
     for (let index = 0, at = 0; index < meaningful.length; index += 1) {
-      let sum = 0
-      for (let part = 0; part < meant.length; part += 1, at += 1) sum += (directions[at] as number) * (meant[part] as number)
-      cosines[meaningful[index] as number] = sum
+      // Four sums, none of which waits for another: two thirds of the time.
+      let a = 0
+      let b = 0
+      let c = 0
+      let d = 0
+      for (let part = 0; part < stride; part += 4, at += 4) {
+        a += (directions[at] as number) * (towards[part] as number)
+        b += (directions[at + 1] as number) * (towards[part + 1] as number)
+        c += (directions[at + 2] as number) * (towards[part + 2] as number)
+        d += (directions[at + 3] as number) * (towards[part + 3] as number)
+      }
+      cosines[meaningful[index] as number] = a + b + c + d
     }
     return cosines
   }
@@ -154,7 +167,7 @@ export function indexPassages(
       return [passage.ask, ...passage.questions].some((question) => plainText(terms.read(question)) === asked)
     },
 
-    agreements(heard, meant, mayTell) {
+    agreements(heard, meant) {
       const asked = askedIn(heard)
       const asking = new Set(
         heard
@@ -178,18 +191,17 @@ export function indexPassages(
       const asks = total + asking.size * ASKING_WEIGHT
       const cosines = cosinesOf(meant)
 
-      const agreements: Agreement[] = []
-      for (let place = 0; place < passages.length; place += 1) {
-        const passage = passages[place] as Passage
-        if (!mayTell(passage)) continue
+      const agreements = passages.map((passage, place): Agreement => {
         const nearest = estimated(place, shares, cosines, asks)
-        agreements.push({ passage, ...nearest, coverage: total > 0 ? (covered[place] as number) / total : 0 })
-      }
+        return { passage, ...nearest, coverage: total > 0 ? (covered[place] as number) / total : 0 }
+      })
       const sum = (agreement: Agreement) => agreement.question + agreement.whole + agreement.likeness + agreement.coverage
-      return agreements
-        .sort((a, b) => sum(b) - sum(a))
-        .slice(0, MEASURED)
-        .map((agreement) => ({ ...agreement, ...measured(places.get(agreement.passage) as number, cosines) }))
+      agreements.sort((a, b) => sum(b) - sum(a))
+      return (mayTell) =>
+        agreements
+          .filter(({ passage }) => mayTell(passage))
+          .slice(0, MEASURED)
+          .map((agreement) => ({ ...agreement, ...measured(places.get(agreement.passage) as number, cosines) }))
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { AgeGroup } from '../../family/age-groups.ts'
 import type { Curriculum, Passage, Topic } from '../curriculum/curriculum.ts'
 import { kept } from '../curriculum/kept.ts'
-import { hearingWith } from './hearing.ts'
+import { type Heard, hearingWith } from './hearing.ts'
 import { indexPassages, type PassageIndex } from './passage-index.ts'
 import { listPassages, type PassageLists } from './passage-lists.ts'
 import { ASSURED, assuranceOf, isBabble, type Nearness, rankOf } from './ranking.ts'
@@ -28,6 +28,15 @@ export interface Found {
   readonly passages: readonly Passage[]
   /** Whether it is sure enough that the first one answers. */
   readonly isSure: boolean
+}
+
+/** A question that has been compared with the passages of an age group. */
+interface Compared {
+  readonly question: string
+  readonly ageGroup: AgeGroup
+  readonly heard: readonly Heard[]
+  /** Undefined for a question that says nothing. */
+  readonly agreements: ReturnType<PassageIndex['agreements']> | undefined
 }
 
 const passagesFor = (curriculum: Curriculum, ageGroup: AgeGroup): Passage[] => curriculum.topics.flatMap((topic) => curriculum.passagesOf(topic, ageGroup))
@@ -62,18 +71,24 @@ export function passageRetrieval(curriculum: Curriculum): Retrieval {
     return index
   }
 
+  /** What was asked last: a turn looks it up two or three times, each time with other topics allowed. */
+  let compared: Compared | undefined
+
   return {
     prepare: (ageGroup) => void indexFor(ageGroup),
     isEmpty: (question) => terms.read(question).length === 0,
     search(question, ageGroup, topic, allowed) {
       const index = indexFor(ageGroup)
-      const heard = hearing.hear(question)
-      if (isBabble(heard)) return { passages: [], isSure: false }
+      if (compared?.question !== question || compared.ageGroup !== ageGroup) {
+        const heard = hearing.hear(question)
+        compared = { question, ageGroup, heard, agreements: isBabble(heard) ? undefined : index.agreements(heard, hearing.meaningOf(heard)) }
+      }
+      const { heard, agreements } = compared
+      if (!agreements) return { passages: [], isSure: false }
       const nextDoor = new Set(topic.connections.map((connection) => connection.topic))
       const nearnessOf = (passage: Passage): Nearness => (passage.topic === topic ? 'at_hand' : nextDoor.has(passage.topic) ? 'next_door' : 'far')
       const mayTell = (passage: Passage) => allowed(passage.topic) && (!passage.across || allowed(passage.across))
-      const ranked = index
-        .agreements(heard, hearing.meaningOf(heard), mayTell)
+      const ranked = agreements(mayTell)
         .map((agreement) => ({ agreement, nearness: nearnessOf(agreement.passage), rank: rankOf(agreement, nearnessOf(agreement.passage)) }))
         .sort((a, b) => b.rank - a.rank)
         .slice(0, FINDINGS)

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { type ClassesOf, featuresOf, wordHash } from './features.ts'
-import { apart, type Folded, single } from './folding.ts'
+import { type ClassesOf, FEATURE_PLACES, featuresOf, wordHash } from './features.ts'
+import { type Folded, single } from './folding.ts'
 
 /** What the classifier tells apart. The last is asked only of distress: whether a caregiver is the one who hurts. */
 export const OUTPUTS = ['distress', 'personal_data', 'violence', 'sexual', 'hate', 'bullying', 'prompt_injection', 'caregiver'] as const
@@ -10,8 +10,8 @@ export type Output = (typeof OUTPUTS)[number]
 
 /** A linear model over a text's features (logistic regression, one against the rest), trained by src/tools/safety-classifier.ts. */
 export interface Classifier {
-  /** How far above its threshold each output is, in log-odds; positive means yes. */
-  scores(folded: Folded): Readonly<Record<Output, number>>
+  /** How far above its threshold each output is, in log-odds; positive means yes. The text is judged as `apart` leaves it. */
+  scores(taken: Folded): Readonly<Record<Output, number>>
   /** Whether a word, each doubled letter once, is in everybody's mouth; names and secrets are not. */
   isCommon(word: string): boolean
 }
@@ -52,10 +52,6 @@ export function loadWordClasses(): ClassesOf {
   return (word) => byWord.get(word) ?? none
 }
 
-/** Everything a text is judged by. */
-export const examine = (folded: Folded, isCommon: (single: string) => boolean, classesOf: ClassesOf): Set<number> =>
-  featuresOf(apart(folded, isCommon), isCommon, classesOf)
-
 /**
  * Reads classifier.bin: a line of JSON, hashes of common words, the features in order, then for each a signed byte for each
  * output. Throws when it is cut short.
@@ -68,16 +64,16 @@ export function loadClassifier(): Classifier {
   const numbers = head.common + head.features
   if (body.byteLength !== numbers * 4 + head.features * OUTPUTS.length) throw new Error('classifier.bin is cut short')
   const common = new Set(new Uint32Array(body, 0, head.common))
-  const features = new Uint32Array(body, head.common * 4, head.features)
+  const rowOf = indexOf(new Uint32Array(body, head.common * 4, head.features))
   const weights = new Int8Array(body, numbers * 4)
   const isCommon = (word: string) => common.has(wordHash(word))
   const classesOf = loadWordClasses()
   return {
     isCommon,
-    scores(folded) {
+    scores(taken) {
       const sums = new Float64Array(OUTPUTS.length)
-      for (const feature of examine(folded, isCommon, classesOf)) {
-        const row = indexIn(features, feature) * OUTPUTS.length
+      for (const feature of featuresOf(taken, isCommon, classesOf)) {
+        const row = rowOf(feature) * OUTPUTS.length
         if (row < 0) continue
         for (let output = 0; output < OUTPUTS.length; output += 1) sums[output] = (sums[output] as number) + (weights[row + output] as number)
       }
@@ -88,14 +84,18 @@ export function loadClassifier(): Classifier {
   }
 }
 
-/** Where a number stands in an ascending list; -1 when it does not. */
-function indexIn(list: Uint32Array, wanted: number): number {
-  let low = 0
-  let high = list.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((list[middle] as number) < wanted) low = middle + 1
-    else high = middle
+/** A stretch of so many places, by powers of two, has some six features in it: looked up in one step, where halving the list takes nineteen through cold memory. */
+const STRETCH_BITS = 5
+
+/** Finds where a feature stands in an ascending list; -1 when it does not. */
+function indexOf(features: Uint32Array): (wanted: number) => number {
+  const starts = new Uint32Array((FEATURE_PLACES >>> STRETCH_BITS) + 1)
+  for (const feature of features) starts[(feature >>> STRETCH_BITS) + 1] = (starts[(feature >>> STRETCH_BITS) + 1] as number) + 1
+  for (let stretch = 1; stretch < starts.length; stretch += 1) starts[stretch] = (starts[stretch] as number) + (starts[stretch - 1] as number)
+  return (wanted) => {
+    const stretch = wanted >>> STRETCH_BITS
+    const end = starts[stretch + 1] as number
+    for (let at = starts[stretch] as number; at < end; at += 1) if (features[at] === wanted) return at
+    return -1
   }
-  return list[low] === wanted ? low : -1
 }

@@ -11,8 +11,6 @@ export interface Folded {
   readonly words: readonly FoldedWord[]
   /** The words with a space between them and at both ends, each letter that is doubled once: "still" and "stiiill" are the same. */
   readonly line: string
-  /** Where each word begins in the line. */
-  readonly places: readonly number[]
 }
 
 /** Letters of other alphabets, and signs, that look like a Latin letter (after Unicode confusables, UTS #39), turned ones too. */
@@ -128,6 +126,8 @@ const TURNED_LATIN = new Map([...'pdqbnu'].map((letter, at) => [letter, 'dpbqun'
 const turnedRound = (signs: readonly Sign[]): Sign[] => signs.toReversed().map((sign) => ({ ...sign, plain: TURNED_LATIN.get(sign.plain) ?? sign.plain }))
 
 const ASCII = /^[ -~]$/
+/** Some Arabic signs stand for a whole phrase: nobody hides a word in them, and a text of them would grow eighteenfold. */
+const MOST_LETTERS_OF_A_SIGN = 4
 function plainOf(sign: string): string {
   if (ASCII.test(sign)) return sign.toLowerCase()
   const alike = LETTER_OF.get(sign) ?? LETTER_OF.get(sign.toLowerCase())
@@ -142,7 +142,8 @@ function plainOf(sign: string): string {
     .normalize('NFKD')
     .replace(/[\p{M}\p{Cf}\p{Cc}]/gu, '')
     .toLowerCase()
-  return plain === sign ? plain : [...plain].map((part) => LETTER_OF.get(part) ?? part).join('')
+  if (plain === sign || plain.length > MOST_LETTERS_OF_A_SIGN) return sign
+  return [...plain].map((part) => LETTER_OF.get(part) ?? part).join('')
 }
 
 /** The value of a digit of any script: they stand in tens. */
@@ -231,15 +232,7 @@ export function fold(text: string): Folded {
   return lined(words)
 }
 
-function lined(words: readonly FoldedWord[]): Folded {
-  const places: number[] = []
-  let line = ' '
-  for (const word of words) {
-    places.push(line.length)
-    line += `${single(word.plain)} `
-  }
-  return { words, line, places }
-}
+const lined = (words: readonly FoldedWord[]): Folded => ({ words, line: ` ${words.map((word) => `${single(word.plain)} `).join('')}` })
 
 /** Shorter words are not taken apart: names and slips of the pen would fall to pieces. */
 const SHORTEST_RUN = 7

@@ -35,7 +35,10 @@ export function loadLexicon(): Lexicon {
   const patterns = Object.entries(words).map(([category, phrases]) => [category as Category, patternOf(phrases)] as const)
   const misconduct = patternOf(conduct)
   return {
-    inWordsOfChild: (folded) => new Set(patterns.filter(([, pattern]) => pattern.test(lineOf(folded))).map(([category]) => category)),
+    inWordsOfChild(folded) {
+      const line = lineOf(folded)
+      return new Set(patterns.filter(([, pattern]) => pattern.test(line)).map(([category]) => category))
+    },
     inWordsOfTutor: (folded) => misconduct.test(lineOf(folded)),
   }
 }

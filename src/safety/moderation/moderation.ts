@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { loadClassifier } from './classifier.ts'
 import { apart, type Folded, fold } from './folding.ts'
 import { loadLexicon } from './lexicon.ts'
@@ -35,21 +36,26 @@ const FEW_WORDS = 4
 const isGibberish = ({ words, line }: Folded, isCommon: (single: string) => boolean): boolean =>
   words.length <= FEW_WORDS && !/\d/.test(line) && !line.trim().split(' ').some(isCommon)
 
+/** A pattern is compiled when it is first used, to machine code when it is used again, and anew for letters beyond Latin-1. */
+const NOBODY_SAID = ['Planets go round (at) the sun 1 2 3', 'Planets go round (at) the sun 1 2 3', 'почему']
+
 export interface LocalModerators {
   readonly moderate: Moderator
   readonly moderateReply: ReplyModerator
   /** Whether a text, if it tells of distress, points at a parent or another caregiver. */
   readonly pointsAtCaregiver: (text: string) => boolean
+  /** Compiles every pattern, in parts between which the event loop is free: the first turn would wait some 200 ms for that. */
+  prepare(): Promise<void>
 }
 
 /** The local rules: words that are never innocent, personal data by its form, and a classifier for whole sentences. */
 export function localModerators(): LocalModerators {
   const lexicon = loadLexicon()
   const classifier = loadClassifier()
-  const moderate: Moderator = (text) => {
-    const folded = fold(text)
-    const words = lexicon.inWordsOfChild(apart(folded, classifier.isCommon))
-    const scores = classifier.scores(folded)
+  const judge = (text: string, folded: Folded): Moderated => {
+    const taken = apart(folded, classifier.isCommon)
+    const words = lexicon.inWordsOfChild(taken)
+    const scores = classifier.scores(taken)
     const personal = personalData(text, folded, classifier.isCommon)
     const isPersonal = personal ? scores.personal_data > -SURE_INNOCENCE : scores.personal_data > (isGibberish(folded, classifier.isCommon) ? SURE_NAMES : 0)
     const has = (category: Category) => (category === 'personal_data' ? isPersonal : words.has(category) || scores[category] > 0)
@@ -60,6 +66,20 @@ export function localModerators(): LocalModerators {
       text: categories.includes('personal_data') ? withoutPersonalData(text, personal, classifier.isCommon) : text,
     }
   }
-  const moderateReply: ReplyModerator = (text) => [...moderate(text).categories, ...(lexicon.inWordsOfTutor(fold(text)) ? (['conduct'] as const) : [])]
-  return { moderate, moderateReply, pointsAtCaregiver: (text) => classifier.scores(fold(text)).caregiver > 0 }
+  const moderate: Moderator = (text) => judge(text, fold(text))
+  const moderateReply: ReplyModerator = (text) => {
+    const folded = fold(text)
+    return [...judge(text, folded).categories, ...(lexicon.inWordsOfTutor(folded) ? (['conduct'] as const) : [])]
+  }
+  return {
+    moderate,
+    moderateReply,
+    pointsAtCaregiver: (text) => classifier.scores(apart(fold(text), classifier.isCommon)).caregiver > 0,
+    async prepare() {
+      for (const text of NOBODY_SAID) {
+        await nextTurn()
+        moderateReply(text)
+      }
+    },
+  }
 }

@@ -87,8 +87,12 @@ export function spokenNumbers({ words, line }: Folded): { readonly from: number;
   let digits = ''
   let spoken = 0
   let times = 1
+  let isMaths: boolean | undefined
   const close = (to: number) => {
-    if (from >= 0 && spoken >= LEAST_SPOKEN && digits.length >= LEAST_DIGITS && !isTrivial(digits) && !MATHS.test(line)) found.push({ from, to })
+    if (from >= 0 && spoken >= LEAST_SPOKEN && digits.length >= LEAST_DIGITS && !isTrivial(digits)) {
+      isMaths ??= MATHS.test(line)
+      if (!isMaths) found.push({ from, to })
+    }
     from = -1
     digits = ''
     spoken = 0

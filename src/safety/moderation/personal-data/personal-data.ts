@@ -9,7 +9,8 @@ export interface PersonalData {
   readonly stretches: readonly Stretch[]
 }
 
-const EMAIL = /[\p{L}\d._+-]+ ?(?:@|\(at\)|\[at\]|<at>|\(a\)|\{at\}) ?[\p{L}\d-]+(?: ?(?:\.|\(dot\)|\[dot\]|<dot>| dot |,) ?[\p{L}\d-]{2,}){1,4}/gu
+/** The part before the @ is no longer than an address may have it (RFC 5321, 4.5.3.1.1): without an end, every letter of a long word is a start to be tried. */
+const EMAIL = /[\p{L}\d._+-]{1,64} ?(?:@|\(at\)|\[at\]|<at>|\(a\)|\{at\}) ?[\p{L}\d-]+(?: ?(?:\.|\(dot\)|\[dot\]|<dot>| dot |,) ?[\p{L}\d-]{2,}){1,4}/gu
 const HANDLE = /(?<![^\s:(])@[\p{L}\d_][\p{L}\d_.]{2,}/gu
 const TAGGED = /(?<![\p{L}\d_.#])[\p{L}\d_.]{2,32}#\d{4}(?!\d)/gu
 /** Where the talk goes on after what was told. */
@@ -29,8 +30,15 @@ export function personalData(text: string, folded: Folded, isCommon: (single: st
     const covered = folded.words.slice(from, to)
     stretches.push({ kind, start: Math.min(...covered.map((word) => word.start)), end: Math.max(...covered.map((word) => word.end)) })
   }
-  // Signs are single characters but for a few, such as "ss" for ß: where one is longer, places are searched for.
-  const toSign = placesOf(signs.map((sign) => sign.plain.length))
+  const signAt = ownersOf(signs.map((sign) => sign.plain.length))
+  const toSign = (place: number) => signAt[place] ?? signs.length
+  /** Of the line without the blank that it begins with. */
+  const wordAt = ownersOf(
+    folded.line
+      .trim()
+      .split(' ')
+      .map((word) => word.length + 1),
+  )
   for (const [kind, pattern] of [
     ['email', EMAIL],
     ['account', HANDLE],
@@ -42,12 +50,9 @@ export function personalData(text: string, folded: Folded, isCommon: (single: st
   for (const { kind, start, end } of writtenNumbers(read)) addSigns(kind, toSign(start), toSign(end))
   for (const { from, to } of spokenNumbers(folded)) addWords('phone', from, to)
 
-  const wordAt = (place: number): number => {
-    const at = folded.places.findLastIndex((start) => start <= place)
-    return Math.max(0, at)
-  }
   for (const { kind, pattern, holds } of CUES) {
-    for (const match of folded.line.matchAll(pattern)) {
+    pattern.lastIndex = 0
+    for (let match = pattern.exec(folded.line); match; match = pattern.exec(folded.line)) {
       const place = match.indices?.groups?.d
       const data = match.groups?.d?.trim().split(' ') ?? []
       if (holds && !holds(data, isCommon)) continue
@@ -55,26 +60,23 @@ export function personalData(text: string, folded: Folded, isCommon: (single: st
         isAnnounced = true
         continue
       }
-      const from = wordAt(place[0])
+      const from = wordAt[place[0] - 1] as number
       const goesOn = data.findIndex((word, at) => at > 0 && GOES_ON.test(word))
       addWords(kind, from, from + (goesOn > 0 ? goesOn : data.length))
+      // What follows may announce data of its own.
+      if (goesOn > 0) pattern.lastIndex = place[0] + data.slice(0, goesOn).join(' ').length
     }
   }
   return stretches.length > 0 || isAnnounced ? { stretches: united(stretches) } : undefined
 }
 
-/** Turns places in a joined text into indexes of its parts. */
-function placesOf(lengths: readonly number[]): (place: number) => number {
-  const ends: number[] = []
-  let end = 0
-  for (const length of lengths) {
-    end += length
-    ends.push(end)
-  }
-  return (place) => {
-    const at = ends.findIndex((each) => each > place)
-    return at < 0 ? lengths.length : at
-  }
+/** Of each place in a joined text, the index of the part that stands there. */
+function ownersOf(lengths: readonly number[]): number[] {
+  const owners: number[] = []
+  lengths.forEach((length, at) => {
+    for (let count = 0; count < length; count += 1) owners.push(at)
+  })
+  return owners
 }
 
 function united(stretches: readonly Stretch[]): Stretch[] {
