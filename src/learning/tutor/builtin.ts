@@ -91,7 +91,15 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
     return passage && !isRestricted(passage.topic) && !isRestricted(passage.across) ? tell(passage, true) : answerTo(choice.text, { ...turn, spark: undefined })
   }
 
-  const answer = (turn: TutorTurn): Answer => ('choice' in turn.said ? answerToChoice(turn.said.choice, turn) : answerTo(turn.said.question, turn))
+  /** Of the turns at hand: with a language model, several ask for the same one, and each answer costs a search. */
+  const answers = new WeakMap<TutorTurn, Answer>()
+  function answer(turn: TutorTurn): Answer {
+    const known = answers.get(turn)
+    if (known) return known
+    const made = 'choice' in turn.said ? answerToChoice(turn.said.choice, turn) : answerTo(turn.said.question, turn)
+    answers.set(turn, made)
+    return made
+  }
 
   function waysOn(turn: TutorTurn, { passage, answersSpark }: Answer): TutorChoice[] {
     const lastTold = passage ?? curriculum.passage(turn.told.at(-1))

@@ -68,6 +68,12 @@ export function indexPassages(
     }
     return Math.sqrt(squares + RELATED * (sum * sum - squares)) || 1
   })
+  /** What the words of each list weigh together. */
+  const listWeights = Float64Array.from(ends, (end, list) => {
+    let sum = 0
+    for (let at = startOf(list); at < end; at += 1) sum += weights[flat[at] as number] as number
+    return sum
+  })
   const lengths = new Float32Array(ends.length)
   /** The length of the sum of a list's vectors; worked out when first asked for. */
   function lengthOf(list: number): number {
@@ -132,23 +138,20 @@ export function indexPassages(
     for (let list = first; list <= whole; list += 1) {
       const end = ends[list] as number
       let shared = 0
-      let all = asks
       cosine = 0
       for (; at < end; at += 1) {
         const number = flat[at] as number
         shared += shares[number] as number
-        all += weights[number] as number
         cosine += cosines[number] as number
       }
       cosine /= estimates[list] as number
       if (list === whole) break
-      likeness = Math.max(likeness, (2 * shared) / all)
+      likeness = Math.max(likeness, (2 * shared) / (asks + (listWeights[list] as number)))
       question = Math.max(question, cosine)
     }
     return { question, whole: Math.max(0, cosine), likeness }
   }
 
-  const places = new Map(passages.map((passage, place) => [passage, place]))
   function measured(place: number, cosines: Float32Array): Pick<Agreement, 'question' | 'whole'> {
     const cosineOf = (list: number) => {
       let sum = 0
@@ -191,17 +194,21 @@ export function indexPassages(
       const asks = total + asking.size * ASKING_WEIGHT
       const cosines = cosinesOf(meant)
 
-      const agreements = passages.map((passage, place): Agreement => {
-        const nearest = estimated(place, shares, cosines, asks)
-        return { passage, ...nearest, coverage: total > 0 ? (covered[place] as number) / total : 0 }
-      })
-      const sum = (agreement: Agreement) => agreement.question + agreement.whole + agreement.likeness + agreement.coverage
-      agreements.sort((a, b) => sum(b) - sum(a))
-      return (mayTell) =>
-        agreements
-          .filter(({ passage }) => mayTell(passage))
-          .slice(0, MEASURED)
-          .map((agreement) => ({ ...agreement, ...measured(places.get(agreement.passage) as number, cosines) }))
+      const near = passages.map((_, place) => estimated(place, shares, cosines, asks))
+      const coverageOf = (place: number) => (total > 0 ? (covered[place] as number) / total : 0)
+      const sums = near.map(({ question, whole, likeness }, place) => question + whole + likeness + coverageOf(place))
+      const bestFirst = [...passages.keys()].sort((a, b) => (sums[b] as number) - (sums[a] as number))
+      return (mayTell) => {
+        const best: Agreement[] = []
+        for (const place of bestFirst) {
+          if (best.length === MEASURED) break
+          const passage = passages[place] as Passage
+          if (!mayTell(passage)) continue
+          const { likeness } = near[place] as { likeness: number }
+          best.push({ passage, likeness, coverage: coverageOf(place), ...measured(place, cosines) })
+        }
+        return best
+      }
     },
   }
 }
