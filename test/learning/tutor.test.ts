@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AGE_GROUPS } from '../../src/family/age-groups.ts'
+import type { MapState } from '../../src/learning/constellation/topic-map.ts'
+import { sentencesOf } from '../../src/learning/content/readability.ts'
 import { readSources } from '../../src/learning/curriculum/sources.ts'
 import { builtinTutor } from '../../src/learning/tutor/builtin.ts'
 import { HOUR } from '../../src/platform/clock.ts'
@@ -29,6 +31,16 @@ describe('the greeting', () => {
         expect(text.length).toBe(curriculum.opening(topic, ageGroup).first.length - '{name}'.length + childName.length)
       }),
     )
+  })
+
+  it('says that grown-ups can read along to a child that has not talked yet, before it asks', () => {
+    for (const { topic, ageGroup } of VOICES) {
+      const [told = ''] = curriculum.phrases.read_along[ageGroup]
+      const greetOn = (map: MapState) => tutor.greet({ topic, ageGroup, childName: 'Emma', map, heardBefore: new Set() }).text
+      const sentences = sentencesOf(greetOn(mapOf({})))
+      expect(sentences.findIndex((sentence) => sentence.trim() === told)).toBe(sentences.length - 2)
+      expect(greetOn(everythingOpen)).not.toContain(told)
+    }
   })
 
   it('leads where the author said, the first time', () => {

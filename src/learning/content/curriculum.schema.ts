@@ -110,6 +110,7 @@ const LinesByAge = z.strictObject({ wonder_cubs: Lines, curious_explorers: Lines
 /** What the tutor says besides its passages. */
 export const Phrases = z.strictObject({
   spark: LinesByAge,
+  read_along: LinesByAge,
   unknown: LinesByAge,
   told: LinesByAge,
   empty: LinesByAge,

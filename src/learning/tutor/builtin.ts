@@ -19,7 +19,7 @@ export interface BuiltinTutor extends TutorModel {
   prepare(): Promise<void>
   /** Says a phrase instead of an answer, and offers ways on as after a question. */
   aside(turn: TutorTurn, kind: Aside): AsyncIterable<TutorEvent>
-  /** How a conversation begins. */
+  /** How a conversation begins. A child that has not talked yet hears that its grown-ups can read along. */
   greet(greeting: Greeting): { readonly text: string; readonly choices: readonly TutorChoice[] }
   /** What it would reply, unspoken. */
   answer(turn: TutorTurn): Answer
@@ -122,8 +122,11 @@ export function builtinTutor(curriculum: Curriculum, retrieval: Retrieval, paceM
 
     greet({ topic, ageGroup, childName, map, heardBefore, spark }) {
       const opening = curriculum.opening(topic, ageGroup)
-      const greeting = spark ? curriculum.phrases.spark[ageGroup][0] : heardBefore.size > 0 ? opening.again : opening.first
-      const text = [(greeting as string).split('{name}').join(childName), ...(spark ? [spark.question] : [])].join(' ')
+      const greeting = spark ? (curriculum.phrases.spark[ageGroup][0] as string) : heardBefore.size > 0 ? opening.again : opening.first
+      const sentences = [...sentencesOf(greeting).map((sentence) => sentence.trim()), ...(spark ? [spark.question] : [])]
+      const hasTalked = map.progress.size > 0
+      if (!hasTalked) sentences.splice(-1, 0, curriculum.phrases.read_along[ageGroup][0] as string)
+      const text = sentences.join(' ').split('{name}').join(childName)
       const first = spark?.topic === topic ? spark.leadsTo : opening.leadsTo
       return { text, choices: nextChoices(curriculum, { topic, ageGroup, map, told: new Set(), heardBefore, first, here: undefined }) }
     },
