@@ -123,6 +123,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
       if (!present[name]) faults.push(`${name}: is required when NODE_ENV is production`)
     }
   }
+  if (present.MODERATION_MODEL && !present.OPENAI_API_KEY) faults.push('MODERATION_MODEL: judges nothing without OPENAI_API_KEY')
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults)
   const env = parsed.data
   return {

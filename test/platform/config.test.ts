@@ -111,6 +111,11 @@ describe('configuration', () => {
     })
   })
 
+  // An operator who asked for a second judge would believe that there is one.
+  it('has no moderation by a provider without a key', () => {
+    expect(faultsOf({ MODERATION_MODEL: 'guard' }).faults).toEqual(['MODERATION_MODEL: judges nothing without OPENAI_API_KEY'])
+  })
+
   it('reads a private key whose lines were joined with \\n', () => {
     expect(loadConfig({ JWT_PRIVATE_KEY: KEYS.JWT_PRIVATE_KEY.replaceAll('\n', '\\n') }).keys.jwtPrivateKey).toBe(KEYS.JWT_PRIVATE_KEY)
   })
