@@ -141,6 +141,19 @@ describe('a provider that gives no judgement', () => {
     expect(asked).toHaveLength(1)
   })
 
+  it.each([
+    ['seconds', fails(429, { headers: { 'retry-after': '120' } })],
+    ['a date', fails(503, { headers: { 'retry-after': 'Sat, 21 Nov 2026 17:02:00 GMT' } })],
+  ])('and asks for time in %s is left alone until then, by every text', async (_how, busy) => {
+    const { judge, asked, clock } = await moderation([busy, finds('hate')])
+    await expect(judge()).rejects.toThrow('status')
+    clock.advance(119_000)
+    await expect(judge()).rejects.toThrow('resting')
+    expect(asked).toHaveLength(1)
+    clock.advance(1_000)
+    expect(await judge()).toEqual(['hate'])
+  })
+
   it('five times in a row is left alone for a while, then tried by one text at a time', async () => {
     const { judge, asked, clock, server } = await moderation(fails(401), { restMs: 30_000 })
     const fail = () => expect(judge()).rejects.toThrow('the provider gave no judgement')

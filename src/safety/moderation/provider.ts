@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { circuit } from '../../platform/circuit.ts'
 import { type Clock, SECOND } from '../../platform/clock.ts'
 import { openaiClient } from '../../platform/http/openai-client.ts'
+import { retryAfterMs } from '../../platform/http/retry-after.ts'
 import { type Category, gravestFirst } from './moderation.ts'
 
 /**
@@ -75,12 +76,15 @@ export function providerModerator(access: ProviderAccess, { clock, onFailure }: 
     return categoriesIn(judgement.data)
   }
 
+  /** How long the provider asked to be left alone. */
+  const restAskedBy = (error: unknown) => (error instanceof APIError ? retryAfterMs(error.headers, clock) : undefined)
+
   async function askInTries(text: string, signal: AbortSignal): Promise<Category[]> {
     for (let failed = 0; ; failed += 1) {
       try {
         return await ask(text, signal)
       } catch (error) {
-        if (signal.aborted || failed >= options.retries || !isPassing(error)) throw error
+        if (signal.aborted || failed >= options.retries || !isPassing(error) || restAskedBy(error)) throw error
       }
     }
   }
@@ -96,7 +100,7 @@ export function providerModerator(access: ProviderAccess, { clock, onFailure }: 
     } catch (error) {
       signal.throwIfAborted()
       const failure = deadline.aborted ? new ProviderFailure('timeout') : failureOf(error)
-      breaker.failed()
+      breaker.failed(restAskedBy(error))
       onFailure(failure)
       throw failure
     }

@@ -2,8 +2,9 @@ import { APIConnectionError, APIError, type OpenAI } from 'openai'
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions'
 import { Stream } from 'openai/streaming'
 import { z } from 'zod'
-import { type Clock, SECOND } from '../../../platform/clock.ts'
+import type { Clock } from '../../../platform/clock.ts'
 import { openaiClient } from '../../../platform/http/openai-client.ts'
+import { retryAfterMs } from '../../../platform/http/retry-after.ts'
 import { SKILLS } from '../../progress/growth.ts'
 import type { TokenUsage } from '../tutor-model.ts'
 import { ModelFailure } from './failure.ts'
@@ -132,12 +133,5 @@ function failureOf(error: unknown, clock: Clock): ModelFailure {
   if (!(error instanceof APIError) || error.status === undefined) return new ModelFailure(error instanceof SyntaxError ? 'garbage' : 'cut')
   const { status, code, headers } = error
   const rejectsForm = REFUSED_FOR_ITS_FORM.has(status) && !REFUSED_FOR_WHAT_IT_SAYS.has(String(code))
-  return new ModelFailure('status', { status, rejectsForm, retryAfterMs: retryAfterOf(headers?.get('retry-after'), clock) })
-}
-
-/** Milliseconds of a Retry-After in seconds or as a date (RFC 9110, 10.2.3); undefined when there is none to read. */
-function retryAfterOf(value: string | null | undefined, clock: Clock): number | undefined {
-  if (!value) return undefined
-  const ms = /^\d+(\.\d+)?$/.test(value) ? Number(value) * SECOND : Date.parse(value) - clock.now()
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
+  return new ModelFailure('status', { status, rejectsForm, retryAfterMs: retryAfterMs(headers, clock) })
 }
