@@ -5,12 +5,14 @@ import { type LanguageTutorOptions, languageTutor } from '../../src/learning/tut
 import { loadPrompt } from '../../src/learning/tutor/language-model/prompt.ts'
 import { openLanguageModel } from '../../src/learning/tutor/language-model/request.ts'
 import type { TutorChoice, TutorModel, TutorTurn } from '../../src/learning/tutor/tutor-model.ts'
+import { localModerators } from '../../src/safety/moderation/moderation.ts'
 import { type TestClock, testClock } from './clock.ts'
 import { curriculum, topicNamed } from './curriculum.ts'
 import { type Behaviour, type ModelServer, startModelServer } from './model-server.ts'
 import { tutor as builtin, listenTo, type Reply, retrieval, turnIn } from './tutor-talk.ts'
 
 export const MODEL = 'scripted-model'
+const { moderateReply } = localModerators()
 
 export interface ModelTalk {
   readonly server: ModelServer
@@ -51,7 +53,10 @@ export async function modelTalk(
     waits.push(ms)
     clock.advance(ms)
   }
-  const bare = languageTutor({ builtin, curriculum, retrieval, model, prompt: loadPrompt(), clock, onFailure }, { wait, random: () => 0, ...options })
+  const bare = languageTutor(
+    { builtin, curriculum, retrieval, model, prompt: loadPrompt(), clock, moderateReply, onFailure },
+    { wait, random: () => 0, ...options },
+  )
   const tutor = around ? around(bare, server, clock) : bare
   const say = (said: TutorTurn['said'], rest: Partial<TutorTurn> = {}) => listenTo(tutor, turnIn(topicNamed('space'), ageGroup, said, rest))
   return { server, tutor, clock, failures, waits, ask: (question, rest) => say({ question }, rest), tap: (choice, rest) => say({ choice }, rest) }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { AgeGroup } from '../../../family/age-groups.ts'
 import { circuit } from '../../../platform/circuit.ts'
 import { type Clock, SECOND } from '../../../platform/clock.ts'
+import type { ReplyModerator } from '../../../safety/moderation/moderation.ts'
 import type { Curriculum } from '../../curriculum/curriculum.ts'
 import { SKILLS, type Skill } from '../../progress/growth.ts'
 import type { Answer, BuiltinTutor } from '../builtin.ts'
@@ -23,6 +24,8 @@ export interface LanguageTutorDeps {
   readonly model: LanguageModel
   readonly prompt: Prompt
   readonly clock: Clock
+  /** What it finds something in of the child's interests, as an address that a parent wrote there, the model is not told. */
+  readonly moderateReply: ReplyModerator
   /** Hears of every attempt that failed. */
   readonly onFailure: (failure: ModelFailure) => void
 }
@@ -82,7 +85,7 @@ const PROSE_TO_GIVE_UP_JSON = 2
  * who speaks. `onTopic` does too; only where the curriculum has no answer the model's `deepens` decides.
  */
 export function languageTutor(deps: LanguageTutorDeps, overrides: Partial<LanguageTutorOptions> = {}): TutorModel {
-  const { builtin, curriculum, retrieval, model, prompt, clock, onFailure } = deps
+  const { builtin, curriculum, retrieval, model, prompt, clock, moderateReply, onFailure } = deps
   const options = { ...LANGUAGE_TUTOR_DEFAULTS, ...overrides }
   const breaker = circuit(clock, { failures: options.failuresToRest, restMs: options.restMs })
   const budget = tokenBudget(clock, options.tokensPerDay)
@@ -155,7 +158,8 @@ export function languageTutor(deps: LanguageTutorDeps, overrides: Partial<Langua
       const answer = builtin.answer(turn)
       if (answer.isFixed) return yield* builtin.reply(turn, signal)
       const material = materialFor(turn, answer)
-      const messagesFor = (isStructured: boolean) => prompt.messages(turn, material, isStructured)
+      const told = { ...turn, interests: turn.interests?.filter((interest) => moderateReply(interest).length === 0) }
+      const messagesFor = (isStructured: boolean) => prompt.messages(told, material, isStructured)
       const expected = tokensOf(messagesFor(knowsJson)) + USUAL_TOKENS_OUT
       if ((turn.tokensUsedToday ?? 0) + expected > options.tokensPerChildDay || !budget.reserve(expected)) return yield* builtin.reply(turn, signal)
 
