@@ -5,7 +5,7 @@ import type { TutorModel } from '../../src/learning/tutor/tutor-model.ts'
 import { newId } from '../../src/platform/ids.ts'
 import { curriculum } from '../helpers/curriculum.ts'
 import { takeTurn } from '../helpers/family.ts'
-import { turnEvents } from '../helpers/live.ts'
+import { sseEvents, turnEvents } from '../helpers/live.ts'
 import { tablesMentioning } from '../helpers/mentions.ts'
 import { learnAllDay, type ModelApp, type ModelFamily, startModelApp } from '../helpers/model-app.ts'
 import { type Behaviour, cuts, fails, finds, hangs, judges, refuses, replies, replyJson, streams, TWO_SUNS, WAYS_ON } from '../helpers/model-server.ts'
@@ -196,6 +196,19 @@ describe('all that a child is ever sent', () => {
       { numRuns: 60, endOnFailure: true },
     )
     expect(models).toEqual(new Set(['builtin', 'scripted-model']))
+    // Not a letter more was streamed than stands in the replies, all of which were looked at above.
+    const framesOf = (type: string) => socket.frames.filter((frame) => frame.type === type)
+    const streamed = framesOf('message_chunk').map(({ chunk }) => chunk)
+    expect(streamed.join('')).toBe(
+      framesOf('message_complete')
+        .map(({ message }) => message.content)
+        .join(''),
+    )
+    for (const text of sent.filter((answer) => answer.startsWith('event: '))) {
+      const events = sseEvents(text)
+      const chunks = events.filter(({ event }) => event === 'message_chunk').map(({ data }) => data.chunk)
+      expect(chunks.join('')).toBe(events.at(-1)?.data.data.assistant_message.content)
+    }
     const resumed = await openChildSocket(address, family.token, family.childId)
     const { text } = await server.api.get(`/v1/conversations/${family.conversation}/messages?limit=100`, { token: family.token, child: family.childId })
     const ended = await server.api.post(`/v1/conversations/${family.conversation}/end`, { token: family.token, child: family.childId })

@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { sentencesOf } from '../../src/learning/content/readability.ts'
 import { newId } from '../../src/platform/ids.ts'
-import { createChild, type Family, registerParent, startConversation, takeTurn } from '../helpers/family.ts'
+import { createChild, expectRefusal, type Family, registerParent, startConversation, takeTurn } from '../helpers/family.ts'
 import { sseEvents, turnEvents } from '../helpers/live.ts'
-import { cuts, fails, type ModelServer, replies, replyJson, startModelServer, streams, TWO_SUNS, WAYS_ON } from '../helpers/model-server.ts'
+import { cuts, fails, hangs, type ModelServer, replies, replyJson, startModelServer, streams, TWO_SUNS, WAYS_ON } from '../helpers/model-server.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket } from '../helpers/socket.ts'
 
 const QUESTION = 'What if a planet had two suns and a flumph?'
 const NAME = 'Emma Lovelace-Quist'
+const LONGEST_TURN_MS = 120_000
 
 describe('the server with a language model', () => {
   let provider: ModelServer
@@ -87,6 +88,26 @@ describe('the server with a language model', () => {
     expect(body.data.assistant_message.content.trim()).toBe(sentencesOf(TWO_SUNS).slice(0, 2).join('').trim())
     expect(body.data.assistant_message.model).toBe('scripted-model')
     expect(body.data.assistant_message.choices).toHaveLength(3)
+  })
+
+  it('aborts the request of a turn that takes too long; the words are kept, and a retry is answered', async () => {
+    const [timeout, tooLong] = [AbortSignal.timeout, new AbortController()]
+    const spy = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => (ms === LONGEST_TURN_MS ? tooLong.signal : timeout.call(AbortSignal, ms)))
+    try {
+      provider.behave(hangs)
+      const from = provider.requests.length
+      const turn = takeTurn(server.api, family, conversation, QUESTION)
+      await provider.asked(from + 1)
+      tooLong.abort(new Error('the turn took too long'))
+      expectRefusal(await turn, 503, 'SERVICE_UNAVAILABLE')
+      expect(await provider.requests[from]?.hungUp).toBe(true)
+      expect(provider.requests).toHaveLength(from + 1)
+    } finally {
+      spy.mockRestore()
+    }
+    provider.behave(replies())
+    expect((await takeTurn(server.api, family, conversation, QUESTION)).body.data.assistant_message.model).toBe('scripted-model')
+    expect(await server.deps.db.prisma.message.count({ where: { conversationId: conversation, role: 'user' } })).toBe(1)
   })
 
   // Attack: whoever reads along at the provider, or reads the logs, learns who a child is and what it says.

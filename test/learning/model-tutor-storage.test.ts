@@ -132,6 +132,22 @@ describe('what a child has used', () => {
   })
 })
 
+describe('what all children of an instance have used', () => {
+  it('beyond its budget gives every child the builtin tutor until the next day', async () => {
+    const app = await start(replies({}, { usage: { prompt_tokens: 4_000, completion_tokens: 500 } }), { TUTOR_TOKENS_PER_DAY: '10000' })
+    const { server, provider } = app
+    const speakers = async (times: number) => {
+      const spoke: string[] = []
+      for (let time = 0; time < times; time += 1) spoke.push((await ask(app, await learnAllDay(server))).model)
+      return spoke
+    }
+    expect(await speakers(4)).toEqual(['scripted-model', 'scripted-model', 'builtin', 'builtin'])
+    expect(provider.requests).toHaveLength(2)
+    server.clock.set('2026-11-22T00:00:00Z')
+    expect(await speakers(1)).toEqual(['scripted-model'])
+  })
+})
+
 describe('the talk so far, as a language model is told', () => {
   const talkTo = ({ provider }: ModelApp): { role: string; content: string }[] => provider.requests.at(-1)?.body.messages.slice(1)
 

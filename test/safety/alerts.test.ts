@@ -4,7 +4,7 @@ import { retryAt } from '../../src/safety/alerts.service.ts'
 import { type Alert, alertsStore, LEASE_MS } from '../../src/safety/alerts.store.ts'
 import { verifyAddress } from '../helpers/accounts.ts'
 import { NOON } from '../helpers/clock.ts'
-import { createChild, type Family, makeFamily } from '../helpers/family.ts'
+import { createChild, type Family, makeFamily, startConversation, takeTurn } from '../helpers/family.ts'
 import { flagWords } from '../helpers/flags.ts'
 import { runJob } from '../helpers/jobs.ts'
 import { lettersTo, VERIFY_SUBJECT } from '../helpers/outbox.ts'
@@ -71,6 +71,19 @@ describe('alerts to parents', () => {
     const whole = JSON.stringify(letter)
     for (const secret of ['quokka', SURNAME, 'self_harm', 'harm', 'crisis', 'suicid', 'violence']) expect(whole).not.toContain(secret)
     expect(await rowOf(id)).toMatchObject({ alertedAt: new Date(NOON), remindedAt: null, heldUntil: null, mailFailures: 0 })
+  })
+
+  it('are looked for every minute, and tell of a child that said in a talk that it is in distress', async () => {
+    expect(server.app.jobs.find(({ name }) => name === 'safety-alerts')?.cron).toBe('* * * * *')
+    const family = await verifiedFamily()
+    const conversation = await startConversation(server.api, family)
+    expect((await takeTurn(server.api, family, conversation, 'i want to die')).status).toBe(201)
+    expect((await takeTurn(server.api, family, conversation, 'how do i make a bomb')).status).toBe(201)
+    await run(server, twin)
+    const [letter, ...more] = await alertsTo(family)
+    expect([letter?.subject, more]).toEqual([FIRST, []])
+    expect(letter?.text).toContain(conversation)
+    expect(letter?.text).not.toMatch(/want to die|bomb/)
   })
 
   it('go out once when two instances come to the same child at the same moment', async () => {

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { newId } from '../../src/platform/ids.ts'
 import type { ApiResponse } from '../helpers/api.ts'
 import { CANARY, expectNoLeak, marksIn, registerCanary } from '../helpers/canary.ts'
@@ -29,8 +30,8 @@ import {
   sends,
   streams,
 } from '../helpers/model-server.ts'
-import { relieved, turnOfTheLoop } from '../helpers/pressure.ts'
-import { startTestServer, type TestServer } from '../helpers/server.ts'
+import { relieved, turnOfTheLoop, until } from '../helpers/pressure.ts'
+import { startTestServer, type TestServer, type TestServerOptions } from '../helpers/server.ts'
 import { openChildSocket, type SocketClient } from '../helpers/socket.ts'
 import { openTcpProxy, throughPort } from '../helpers/tcp-proxy.ts'
 
@@ -47,13 +48,14 @@ const ENV = {
   TUTOR_TOKENS_PER_CHILD_DAY: '10000000',
 }
 const MINUTE_MS = 60_000
+const redisUrl = inject('redisUrl')
 
 const open: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close()
 })
-async function start(behaviour: Behaviour = replies(), databaseUrl?: string): Promise<ModelApp> {
-  const app = await startModelApp(behaviour, { env: ENV, ...(databaseUrl && { databaseUrl }) })
+async function start(behaviour: Behaviour = replies(), { env, ...options }: TestServerOptions = {}): Promise<ModelApp> {
+  const app = await startModelApp(behaviour, { env: { ...ENV, ...env }, ...options })
   open.push(app.close)
   await relieved(app.server.app)
   return app
@@ -205,7 +207,7 @@ describe('the words and names of a child', () => {
     open.push(whole.close)
     const proxy = await openTcpProxy(Number(new URL(whole.databaseUrl).port))
     open.push(proxy.close)
-    const app = await start(replies(), throughPort(whole.databaseUrl, proxy.port))
+    const app = await start(replies(), { databaseUrl: throughPort(whole.databaseUrl, proxy.port) })
     const { server, provider } = app
     const family = await canaryFamily(server)
     const socket = await openChildSocket(await server.listen(), family.token, family.childId)
@@ -247,6 +249,45 @@ describe('the words and names of a child', () => {
     expect(new Set(refusals.map(({ status }) => status))).toEqual(new Set([201, 500, 503]))
     expectNoLeak(server, await server.api.get('/metrics'), refusals)
   }, 120_000)
+
+  it.skipIf(!redisUrl)(
+    'stay out of logs, metrics and errors when Redis goes away within a turn, or breaks',
+    async () => {
+      const wire = await openTcpProxy(Number(new URL(redisUrl).port))
+      open.push(wire.close)
+      const app = await start(replies(), { env: { REDIS_URL: throughPort(redisUrl, wire.port) } })
+      const { server, provider } = app
+      const address = await server.listen()
+      await until(() => server.deps.live.connected)
+      const family = await canaryFamily(server)
+      const socket = await openChildSocket(address, family.token, family.childId)
+      provider.behave(async (response, request) => {
+        await wire.cut()
+        await replies()(response, request)
+      })
+      expect(await takeTurns(app, family, socket)).toEqual([])
+      provider.behave(replies())
+      await wire.mend()
+      await until(() => server.deps.live.connected)
+      expect(await takeTurns(app, family, socket)).toEqual([])
+      server.clock.advance(MINUTE_MS)
+
+      const redis = new Redis(redisUrl)
+      open.push(async () => redis.disconnect())
+      // Errors of Redis hold the command: here what the child is told next.
+      provider.behave(async (response, request) => {
+        await redis.set(`brainspark:live:{${family.childId}}`, 'no numbering')
+        await replies({ content: 'Picture a bramblewick canary under two suns. What would it sing?' })(response, request)
+      })
+      const { text } = await turnBy(server, family, 'application/json')
+      expect(text).toContain('bramblewick canary under two suns')
+      await until(() => server.logs.some((line) => line.includes('ReplyError')))
+      for (const message of ['Redis is away', 'live events are not shared']) expect(server.logs.join()).toContain(message)
+      await redis.del(`brainspark:live:{${family.childId}}`)
+      expectNoLeak(server, await server.api.get('/metrics'))
+    },
+    120_000,
+  )
 })
 
 describe('what is found in the words of a child', () => {

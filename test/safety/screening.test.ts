@@ -116,9 +116,9 @@ describe('what a child says', () => {
     expect(assistant_message.content).toContain('Thank you for telling me')
   })
 
-  it('of sharks that bite is answered like any question', async () => {
+  it.each(['why do sharks bite', 'is the sun going to die', 'why do stars die'])('that only sounds so (%s) is answered like any question', async (words) => {
     const family = await makeFamily(server.api)
-    const { assistant_message } = await say(family, 'why do stars die')
+    const { assistant_message } = await say(family, words)
     expect([phrase('unkind'), phrase('private')]).not.toContain(assistant_message.content)
     expect(assistant_message.content).not.toContain('Thank you for telling me')
     expect(await flagsOf(family)).toEqual([])
