@@ -1,7 +1,6 @@
 import cors from '@fastify/cors'
 import jwt from '@fastify/jwt'
 import underPressure from '@fastify/under-pressure'
-import websocket from '@fastify/websocket'
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { API } from './api-info.ts'
@@ -32,6 +31,7 @@ import { registerErrorRenderer, sendError } from './platform/http/render-error.t
 import { registerCommonHeaders, setCommonHeaders } from './platform/http/security-headers.ts'
 import { fastSerializerCompiler } from './platform/http/serializer.ts'
 import type { TypedApp } from './platform/http/typed-app.ts'
+import { registerWebSockets } from './platform/http/websockets.ts'
 import { isUuid, newId } from './platform/ids.ts'
 import type { Job } from './platform/jobs.ts'
 import { alertsService } from './safety/alerts.service.ts'
@@ -99,7 +99,7 @@ export async function buildApp(config: Config, deps: Deps): Promise<TypedApp> {
       throw new AppError('SERVICE_UNAVAILABLE', { retryAfter: 5 })
     },
   })
-  await app.register(websocket, { options: { maxPayload: MAX_FRAME_BYTES }, preClose: (done) => done() })
+  await registerWebSockets(app, MAX_FRAME_BYTES)
   await app.register(jwt, {
     secret: { private: deps.signingKey.privatePem, public: deps.signingKey.publicPem },
     sign: { algorithm: 'RS256', kid: deps.signingKey.jwk.kid },

@@ -31,7 +31,7 @@ export function registerGatewayRoutes(app: TypedApp, gateway: Gateway, path: str
       hide: app.prefix === '',
     },
     handler: (_request, reply) => {
-      reply.header('upgrade', 'websocket')
+      reply.header('upgrade', 'websocket').header('sec-websocket-version', '13')
       throw new AppError('VALIDATION_ERROR', { status: 426, message: 'Upgrade to a WebSocket' })
     },
     wsHandler: (socket) => gateway.accept(socket),
