@@ -1,9 +1,10 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { makeFamily, startConversation } from '../helpers/family.ts'
 import { type GatedTutor, gatedTutor } from '../helpers/gated-tutor.ts'
 import { calm } from '../helpers/live.ts'
+import { until } from '../helpers/pressure.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket, openSocket } from '../helpers/socket.ts'
 
@@ -43,6 +44,24 @@ describe('a server that stops', () => {
     const sockets = [await openChildSocket(address, family.token, family.childId), await openSocket(address)]
     await stop()
     expect(await Promise.all(sockets.map((socket) => socket.closed))).toEqual([1012, 1012])
+  })
+
+  // A socket whose request waits for the shared counters when the others are told would stay, and keep the process from ending.
+  it('tells those, too, who are let in while it stops', IN_TIME, async () => {
+    const { counters } = stopping.deps
+    const gate = new EventEmitter()
+    const hit = vi.spyOn(counters, 'hit').mockImplementationOnce(async (key, windowMs) => {
+      gate.emit('asked')
+      await once(gate, 'opened')
+      return counters.hit(key, windowMs)
+    })
+    const [opening] = [openSocket(address), await once(gate, 'asked')]
+    const stops = stop()
+    await until(() => !stopping.app.server.listening)
+    gate.emit('opened')
+    expect(await (await opening).closed).toBe(1012)
+    await stops
+    hit.mockRestore()
   })
 
   it('finishes the turn that is running, and another instance has it', IN_TIME, async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '../../src/platform/ids.ts'
-import { childToken, createChild, makeFamily } from '../helpers/family.ts'
+import { childToken, createChild, type Family, makeFamily, onTheTablet, startConversation, takeTurn } from '../helpers/family.ts'
 import { eventsOf, openSilentSocket, openSockets, stateOf } from '../helpers/live.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket, openSocket } from '../helpers/socket.ts'
@@ -29,6 +29,16 @@ describe('the WebSocket door, against too much', () => {
     socket.send({ type: 'ping' })
     expect(await socket.closed).toBe(4429)
     expect(pongs()).toBe(2 * MAX_FRAMES - 1)
+  })
+
+  // Attack: a client that keeps the server busy with frames that carry no message.
+  it.each(['ping', 'pong'] as const)('counts each %s nobody asked for like any other frame', async (kind) => {
+    const family = await makeFamily(server.api)
+    const socket = await openChildSocket(address, family.token, family.childId)
+    for (let frame = 1; frame < MAX_FRAMES; frame += 1) socket.raw[kind]()
+    socket.send({ type: 'ping' })
+    expect(await socket.closed).toBe(4429)
+    expect(socket.frames.map(({ type }) => type)).toEqual(['ready'])
   })
 
   // Attack: a client that opens sockets without end.
@@ -120,5 +130,34 @@ describe('the heartbeat', () => {
     server.clock.advance(1_000)
     expect(await parent.closed).toBe(4401)
     expect(await stateOf(tablet)).toBe('open')
+  })
+})
+
+describe('a token that has expired between two heartbeats', () => {
+  let server: TestServer
+  let address: string
+  let family: Family
+  let conversation: string
+  beforeAll(async () => {
+    server = await startTestServer()
+    address = await server.listen()
+    family = await makeFamily(server.api)
+    conversation = await startConversation(server.api, family)
+  })
+  afterAll(() => server.close())
+
+  // Attack: a socket opened with a token in time, used after it.
+  it('takes no turn and hears nothing more', async () => {
+    const tablet = await onTheTablet(server.api, family)
+    const [speaking, listening] = [await openChildSocket(address, family.token, family.childId), await openChildSocket(address, family.token, family.childId)]
+    const living = await openChildSocket(address, tablet.token)
+    server.clock.advance(DAY_MS)
+    speaking.send({ type: 'message', conversation_id: conversation, choice_index: 0 })
+    expect(await speaking.closed).toBe(4401)
+    expect((await takeTurn(server.api, tablet, conversation)).status).toBe(201)
+    expect(await listening.closed).toBe(4401)
+    expect([...speaking.frames, ...listening.frames].filter(({ type }) => type !== 'ready')).toEqual([])
+    expect(await server.deps.db.prisma.message.count({ where: { conversationId: conversation, role: 'user' } })).toBe(1)
+    expect(await stateOf(living)).toBe('open')
   })
 })

@@ -4,6 +4,7 @@ import { newId } from '../../src/platform/ids.ts'
 import { anotherDevice, sessionOf } from '../helpers/accounts.ts'
 import { childToken, createChild, expectRefusal, makeFamily } from '../helpers/family.ts'
 import { stateOf } from '../helpers/live.ts'
+import { holdRows } from '../helpers/row-lock.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket, openSocket } from '../helpers/socket.ts'
 
@@ -79,6 +80,21 @@ describe('the WebSocket door', () => {
       expect(await silent.closed).toBe(4401)
       expect(await stateOf(punctual)).toBe('open')
     } finally {
+      await hasty.close()
+    }
+  })
+
+  // A client that hears 4401 forgets its token and sends the family to the login.
+  it('closes with 1013, not 4401, when the auth frame came in time and the database did not', async () => {
+    const family = await makeFamily(server.api)
+    const hasty = await startTestServer({ databaseUrl: server.databaseUrl, dataDir: server.dataDir, clock: server.clock, gateway: { authTimeoutMs: 1_000 } })
+    const lock = await holdRows(server.databaseUrl, 'LOCK TABLE children IN ACCESS EXCLUSIVE MODE', [])
+    try {
+      const socket = await openSocket(await hasty.listen())
+      socket.send({ type: 'auth', token: family.token, child_id: family.childId })
+      expect(await socket.closed).toBe(1013)
+    } finally {
+      await lock.release()
       await hasty.close()
     }
   })

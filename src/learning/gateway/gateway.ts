@@ -78,6 +78,7 @@ export function openGateway(deps: GatewayDeps): Gateway {
     deps.live.sweep()
   }, deps.options.heartbeatMs)
   heartbeat.unref()
+  let isClosed = false
   const listenersOf = (childId: string) => [...connections].filter((connection) => connection.childId === childId && connection.isListening).length
 
   return {
@@ -88,8 +89,11 @@ export function openGateway(deps: GatewayDeps): Gateway {
         connections.delete(connection)
         connection.cleanUp()
       })
+      // Its request was under way when the others were told.
+      if (isClosed) connection.close(CLOSE.restart, 'restart')
     },
     close() {
+      isClosed = true
       stopListening()
       stopListeningForChildren()
       stopListeningForRestrictions()
@@ -134,9 +138,15 @@ class Connection {
     this.#deps = deps
     this.#listenersOf = listenersOf
     this.#framesSince = deps.clock.now()
-    this.#authTimer = setTimeout(() => this.close(CLOSE.notAuthenticated, 'no auth frame'), deps.options.authTimeoutMs)
+    this.#authTimer = setTimeout(() => {
+      // A client that hears 4401 forgets its token: not for a database that takes its time.
+      if (this.#authenticating) this.close(CLOSE.tryAgainLater, 'try again later')
+      else this.close(CLOSE.notAuthenticated, 'no auth frame')
+    }, deps.options.authTimeoutMs)
     socket.on('error', () => {})
+    socket.on('ping', () => this.#countFrame())
     socket.on('pong', () => {
+      if (this.#answeredLastBeat) this.#countFrame()
       this.#answeredLastBeat = true
     })
     socket.on('message', (payload, isBinary) => {
@@ -152,8 +162,7 @@ class Connection {
   /** Ends a socket whose peer has gone or whose token has expired; asks the others for a sign of life. */
   beat(): void {
     if (!this.#answeredLastBeat) this.#socket.terminate()
-    else if (this.caller && this.caller.expiresAt <= this.#deps.clock.now()) this.close(CLOSE.notAuthenticated, 'token expired')
-    else {
+    else if (!this.#endIfExpired()) {
       this.#answeredLastBeat = false
       this.#socket.ping()
     }
@@ -174,8 +183,15 @@ class Connection {
     this.#stopListening?.()
   }
 
+  /** Ends a socket whose token has expired; it neither says nor hears anything more. */
+  #endIfExpired(): boolean {
+    if (this.caller === undefined || this.caller.expiresAt > this.#deps.clock.now()) return false
+    this.close(CLOSE.notAuthenticated, 'token expired')
+    return true
+  }
+
   #send(frame: object): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#endIfExpired()) return
     if (this.#socket.bufferedAmount > this.#deps.options.slowReaderBytes) {
       this.close(CLOSE.slowReader, 'slow reader')
       this.#socket.terminate()
@@ -192,8 +208,8 @@ class Connection {
   }
 
   async #receive(text: string): Promise<void> {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (this.#isFlooding()) return this.close(CLOSE.flood, 'too many frames')
+    this.#countFrame()
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#endIfExpired()) return
     const frame = frameOf(text)
     if (!frame) return this.close(CLOSE.malformed, 'not a frame')
     if (!this.#isReady) return this.#authenticate(frame)
@@ -202,14 +218,15 @@ class Connection {
     this.close(CLOSE.malformed, 'unknown frame')
   }
 
-  #isFlooding(): boolean {
+  /** Ends a socket that sends too many frames of whatever kind. */
+  #countFrame(): void {
     const now = this.#deps.clock.now()
     if (now - this.#framesSince >= MINUTE_MS) {
       this.#framesSince = now
       this.#frames = 0
     }
     this.#frames += 1
-    return this.#frames > this.#deps.options.maxFramesPerMinute
+    if (this.#frames > this.#deps.options.maxFramesPerMinute) this.close(CLOSE.flood, 'too many frames')
   }
 
   async #authenticate(frame: object): Promise<void> {
