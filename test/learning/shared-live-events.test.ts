@@ -464,6 +464,52 @@ describe.skipIf(!redisUrl)('while Redis is away', () => {
     }
   })
 
+  it('or has no room left, each goes on alone, and together again when it has', async () => {
+    const [a, b] = [await start(server.url), await start(server.url)]
+    const control = new Redis(server.url)
+    closers.push(() => control.disconnect())
+    const childId = newId()
+    const [here, there] = [listen(a.live, childId), listen(b.live, childId)]
+    await Promise.all([here.ready, there.ready])
+    a.live.publish(childId, chunkOf('before'))
+    await Promise.all([heardText(here, 'before'), heardText(there, 'before')])
+    await control.config('SET', 'maxmemory', '1')
+    for (let index = 0; index < 5; index += 1) a.live.publish(childId, chunkOf(`away ${index}`))
+    await heardText(here, 'away 4')
+    await a.live.delivered(childId)
+    const late = listen(a.live, newId())
+    await late.ready
+    expect(a.live.connected).toBe(false)
+    expect(a.errors.length).toBeLessThan(5)
+    await control.config('SET', 'maxmemory', '0')
+    expect(await there.ended).toBe('lost')
+    await until(() => a.live.connected && b.live.connected)
+    b.live.publish(childId, chunkOf('after'))
+    await heardText(here, 'after')
+    expect(texts(here.events)).toEqual(['before', 'away 0', 'away 1', 'away 2', 'away 3', 'away 4', 'after'])
+    expect(seqs(here.events)).toEqual(upTo(7))
+  })
+
+  it('or emptied under way, nobody takes other events for those it had', async () => {
+    const [a, b] = [await start(server.url), await start(server.url)]
+    const control = new Redis(server.url)
+    closers.push(() => control.disconnect())
+    const childId = newId()
+    const old = [listen(a.live, childId), listen(b.live, childId)]
+    const { position } = await (old[0] as Listener).ready
+    await old[1]?.ready
+    for (const text of ['one', 'two', 'three']) a.live.publish(childId, chunkOf(text))
+    for (const listener of old) await heardText(listener, 'three')
+    await control.flushall()
+    const fresh = listen(a.live, childId)
+    await fresh.ready
+    await a.live.delivered(childId)
+    b.live.publish(childId, chunkOf('four'))
+    expect((await heardText(fresh, 'four')).seq).toBe(1)
+    for (const listener of old) expect(await listener.ended).toBe('lost')
+    for (const instance of [a, b]) expect(await resume(instance, childId, { ...position, seq: 1 })).toBeUndefined()
+  })
+
   it('and comes back without its data, all come back and are told so', async () => {
     const [a, b] = [await start(server.url), await start(server.url)]
     const childId = newId()

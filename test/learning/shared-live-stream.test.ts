@@ -108,6 +108,28 @@ describe.skipIf(!redisUrl)('live events on two instances', () => {
     }
   })
 
+  // Redis short of memory lets go of what it likes: here the numbering, while one device still stands in it.
+  it('that Redis has let go of keep no answer back', async () => {
+    const family = await makeFamily(a.server.api)
+    const conversation = await startConversation(a.server.api, family)
+    const turn = { type: 'message', conversation_id: conversation, choice_index: 0, idempotency_key: newId() }
+    const [before, witness] = [await listen(a, family), await listen(b, family)]
+    before.send(turn)
+    const answer = await before.waitFor('message_result')
+    await turnEvents(witness)
+    await redis.del(`brainspark:live:{${family.childId}}`)
+    const after = await listen(a, family)
+    after.send(turn)
+    expect(await after.waitFor('message_result')).toEqual({ ...answer, replayed: true, meta: expect.anything() })
+    after.send({ ...turn, idempotency_key: newId() })
+    await after.waitFor(({ type, replayed }) => type === 'message_result' && !replayed)
+    const events = await turnEvents(after)
+    expect(seqs(events)).toEqual(upTo(events.length))
+    for (const socket of [before, witness]) expect(await socket.closed).toBe(1012)
+    const { frames } = await comeBack(b.address, family, { epoch: (await before.waitFor('ready')).epoch, seq: eventsOf(before.frames).length })
+    expect(frames.at(-1)).toEqual({ type: 'resumed', recovered: false })
+  })
+
   it('are not made up on the other instance: an unknown epoch, a position in the future or too old says recovered: false', async () => {
     const family = await makeFamily(a.server.api)
     const conversation = await startConversation(a.server.api, family)

@@ -75,12 +75,15 @@ interface Alone {
   isRejoining: boolean
 }
 
-/** A call that waits until all who listen here have got an event: by our own number of it, or the one it was given. */
+/** A call that waits until all who listen here have got an event: by our own number of it, or the place it was given. */
 interface Owed {
   readonly number: number
-  seq: number | undefined
+  position: Position | undefined
   readonly resolve: () => void
 }
+
+/** The place of events that nobody will be given. */
+const NOWHERE: Position = { epoch: '', seq: 0 }
 
 /** A child of whom something is told on this instance, or to whom somebody listens here. */
 export class SharedStream {
@@ -93,8 +96,8 @@ export class SharedStream {
   #waiting: Waiting[] = []
   #waitingBytes = 0
   #isHandingOver = false
-  /** The number that the latest event of this instance was given. */
-  #seq = 0
+  /** The place that the latest event of this instance was given, by its number: answers and messages overtake one another. */
+  #given = { number: 0, position: NOWHERE }
   #alone: Alone | undefined
   #owed: Owed[] = []
 
@@ -127,14 +130,14 @@ export class SharedStream {
   delivered(): Promise<void> {
     return new Promise((resolve) => {
       const last = this.#waiting.at(-1)
-      this.#owed.push({ number: last?.number ?? 0, seq: last ? undefined : this.#seq, resolve })
+      this.#owed.push({ number: last?.number ?? 0, position: last ? undefined : this.#given.position, resolve })
       this.#settle()
     })
   }
 
   /** What Redis sends. */
   receive(message: Message): void {
-    if (message.publisher === this.#deps.store.publisher) this.#handedOver(message.number, message.seq)
+    if (message.publisher === this.#deps.store.publisher) this.#handedOver(message.number, { epoch: message.epoch, seq: message.seq })
     // Alone the child is numbered apart; what others tell meanwhile comes to light when it rejoins.
     if (!this.#alone) for (const one of [...this.#listening]) this.#hear(one, message)
     this.#settle()
@@ -147,7 +150,7 @@ export class SharedStream {
 
   /** Hands over nothing of what waits. */
   discard(): void {
-    this.#handedOver(this.#deps.budget.lastNumber, 0)
+    this.#handedOver(this.#deps.budget.lastNumber, NOWHERE)
     this.#settle()
   }
 
@@ -251,8 +254,9 @@ export class SharedStream {
   #settle(): void {
     if (this.#owed.length === 0) return
     const isLost = this.#deps.outage.isAlone || this.#alone
-    const reached = Math.min(...[...this.#listening].map(({ position }) => position?.seq ?? Number.POSITIVE_INFINITY))
-    const due = this.#owed.filter(({ seq }) => isLost || (seq !== undefined && seq <= reached))
+    // Who stands in another numbering has gone past the place, or will be lost.
+    const isReached = ({ epoch, seq }: Position) => [...this.#listening].every(({ position }) => position?.epoch !== epoch || position.seq >= seq)
+    const due = this.#owed.filter(({ position }) => isLost || (position && isReached(position)))
     this.#owed = this.#owed.filter((each) => !due.includes(each))
     for (const { resolve } of due) resolve()
   }
@@ -277,8 +281,8 @@ export class SharedStream {
     try {
       while (this.#waiting.length > 0 && !outage.isTroubled && !this.#alone) {
         const batch = firstBatch(this.#waiting)
-        const { seq } = await store.append(this.childId, batch)
-        this.#handedOver(batch.at(-1)?.number ?? 0, seq)
+        const position = await store.append(this.childId, batch)
+        this.#handedOver(batch.at(-1)?.number ?? 0, position)
         this.#settle()
       }
     } catch (error) {
@@ -289,10 +293,10 @@ export class SharedStream {
     this.#dropIfIdle()
   }
 
-  /** Our events up to `number` need not be handed over any more; the last of them was given `seq`. */
-  #handedOver(number: number, seq: number): void {
-    this.#seq = seq
-    for (const each of this.#owed) if (each.number <= number) each.seq ??= seq
+  /** Our events up to `number` need not be handed over any more; the last of them was given `position`. */
+  #handedOver(number: number, position: Position): void {
+    if (number >= this.#given.number) this.#given = { number, position }
+    for (const each of this.#owed) if (each.number <= number) each.position ??= position
     const kept = this.#waiting.filter((each) => each.number > number)
     const keptBytes = kept.reduce((sum, each) => sum + each.bytes, 0)
     const freed = this.#waitingBytes - keptBytes
@@ -336,7 +340,7 @@ export class SharedStream {
   #tellAlone(): void {
     const { own, budget } = this.#deps
     const events = this.#waiting.map(({ event }) => event)
-    this.#handedOver(budget.lastNumber, 0)
+    this.#handedOver(budget.lastNumber, NOWHERE)
     for (const event of events) own.publish(this.childId, event)
     this.#settle()
   }
