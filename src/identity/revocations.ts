@@ -47,6 +47,13 @@ export async function openRevocations(db: Database, url: string, clock: Clock, o
   }
   const denyHandlers = new Set<(childId: string) => void>()
   const restrictHandlers = new Set<(childId: string) => void>()
+  /** Tells the handlers of this instance itself: the connection that hears the others may be away. */
+  const announce = async (tx: Transaction, prefix: string, childId: string, childHandlers: ReadonlySet<(childId: string) => void>) => {
+    await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${prefix + childId})`
+    tx.afterCommit(() => {
+      for (const handler of childHandlers) handler(childId)
+    })
+  }
   const load = async () => {
     const now = clock.now()
     prune(now)
@@ -86,16 +93,12 @@ export async function openRevocations(db: Database, url: string, clock: Clock, o
       handlers.add(handler)
       return () => handlers.delete(handler)
     },
-    async denyChild(tx, childId) {
-      await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${CHILD_PREFIX + childId})`
-    },
+    denyChild: (tx, childId) => announce(tx, CHILD_PREFIX, childId, denyHandlers),
     onChildDenied(handler) {
       denyHandlers.add(handler)
       return () => denyHandlers.delete(handler)
     },
-    async restrictChild(tx, childId) {
-      await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${RESTRICTED_PREFIX + childId})`
-    },
+    restrictChild: (tx, childId) => announce(tx, RESTRICTED_PREFIX, childId, restrictHandlers),
     onChildRestricted(handler) {
       restrictHandlers.add(handler)
       return () => restrictHandlers.delete(handler)

@@ -34,3 +34,23 @@ export async function holdRows(databaseUrl: string, sql: string, values: readonl
     },
   }
 }
+
+/** Lets nobody connect to the database any more; who is connected stays. */
+export async function holdOffConnections(databaseUrl: string): Promise<{ end(applicationName: string): Promise<void>; release(): Promise<void> }> {
+  const url = new URL(databaseUrl)
+  const name = url.pathname.slice(1)
+  url.pathname = '/postgres'
+  const admin = new pg.Client(String(url))
+  await admin.connect()
+  await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
+  return {
+    /** Ends the connections of that name. */
+    async end(applicationName) {
+      await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = $2', [name, applicationName])
+    },
+    async release() {
+      await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
+      await admin.end()
+    },
+  }
+}

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anotherDevice, NEW_PASSWORD, sessionOf } from '../helpers/accounts.ts'
 import { childToken, createChild, makeFamily, PASSWORD, startConversation, TOPIC, takeTurn } from '../helpers/family.ts'
-import { calm, stateOf } from '../helpers/live.ts'
-import { holdRows } from '../helpers/row-lock.ts'
+import { calm, comeBack, stateOf } from '../helpers/live.ts'
+import { until } from '../helpers/pressure.ts'
+import { holdOffConnections, holdRows } from '../helpers/row-lock.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket, openSocket } from '../helpers/socket.ts'
 
@@ -97,6 +98,26 @@ describe('open sockets', () => {
     expect((await server.api.delete(`/v1/children/${family.childId}`, { token: family.token })).status).toBe(204)
     for (const name of ['phone', 'laptop', 'phoneElsewhere'] as const) expect(await sockets[name].closed, name).toBe(4403)
     for (const name of ['phoneForSibling', 'siblingTablet', 'stranger'] as const) expect(await stateOf(sockets[name]), name).toBe('open')
+  })
+
+  it('close with 4403 when the child is deleted, and a restricted topic is forgotten, though PostgreSQL tells this instance nothing', async () => {
+    const [family, restricting] = [await makeFamily(server.api), await makeFamily(server.api)]
+    const socket = await openChildSocket(address, family.token, family.childId)
+    const { epoch } = await (await openChildSocket(address, restricting.token, restricting.childId)).waitFor('ready')
+    await takeTurn(server.api, restricting, await startConversation(server.api, restricting))
+    const connections = await holdOffConnections(server.databaseUrl)
+    try {
+      await connections.end('brainspark-listen')
+      await until(async () => (await server.api.get('/readyz')).body.checks.revocations === 'failed')
+      expect((await server.api.delete(`/v1/children/${family.childId}`, { token: family.token })).status).toBe(204)
+      const body = { settings: { restricted_topics: [TOPIC.space] } }
+      expect((await server.api.patch(`/v1/children/${restricting.childId}`, { token: restricting.token, body })).status).toBe(200)
+      expect(await socket.closed).toBe(4403)
+      expect((await comeBack(address, restricting, { epoch, seq: 0 })).frames.at(-1)).toEqual({ type: 'resumed', recovered: false })
+    } finally {
+      await connections.release()
+    }
+    await until(async () => [server, other].every(({ deps }) => deps.revocations.connected))
   })
 
   // Attack: authenticating at the very moment of the logout, to be listening when it has passed.
