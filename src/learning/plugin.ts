@@ -101,7 +101,7 @@ export function learningRoom(deps: LearningDeps): LearningRoom {
   const dashboard = dashboardService(dashboardStore(db), clock, curriculum)
   const notices = noticesService({ ...deps, store: noticesStore(db), dashboard })
   const gateway = openGateway({ ...deps, turns, options: deps.gateway })
-  const watch = watchSessions({ ...deps, everyMs: deps.gateway.watchMs })
+  const watch = watchSessions({ ...deps, everyMs: deps.gateway.watchMs, onGone: gateway.deny })
   return {
     gateway,
     jobs: [

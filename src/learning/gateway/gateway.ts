@@ -54,6 +54,8 @@ export interface GatewayDeps {
 /** The WebSocket door: live events of one child out, turns in. It holds no rule of its own. */
 export interface Gateway {
   accept(socket: WebSocket): void
+  /** Nobody may speak for the child any more: ends its sockets and forgets what was told. */
+  deny(childId: string): void
   /** Tells every socket to come back to another process. */
   close(): void
   readonly sockets: number
@@ -69,10 +71,11 @@ export function openGateway(deps: GatewayDeps): Gateway {
     for (const connection of connections) if (connection.caller?.sessionId === sessionId) connection.close(CLOSE.notAuthenticated, 'logged out')
   })
   const stopListeningForRestrictions = deps.revocations.onChildRestricted((childId) => deps.live.forget(childId))
-  const stopListeningForChildren = deps.revocations.onChildDenied((childId) => {
+  const deny = (childId: string) => {
     deps.live.erase(childId)
     for (const connection of connections) if (connection.childId === childId) connection.close(CLOSE.childDenied, 'child denied')
-  })
+  }
+  const stopListeningForChildren = deps.revocations.onChildDenied(deny)
   const heartbeat = setInterval(() => {
     for (const connection of connections) connection.beat()
     deps.live.sweep()
@@ -92,6 +95,7 @@ export function openGateway(deps: GatewayDeps): Gateway {
       // Its request was under way when the others were told.
       if (isClosed) connection.close(CLOSE.restart, 'restart')
     },
+    deny,
     close() {
       isClosed = true
       stopListening()

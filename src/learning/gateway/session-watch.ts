@@ -50,6 +50,8 @@ export interface SessionWatchDeps {
   /** What other instances have told; undefined when there are none. */
   readonly sessionMarks: SessionMarks | undefined
   readonly everyMs: number
+  /** Called for a child that somebody listens to though it is no more: nobody told this instance when it went. */
+  readonly onGone: (childId: string) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -58,7 +60,7 @@ export interface SessionWatchDeps {
  * `session_end` at the end, each once, whatever brought it (learning, bedtime, the parent), by one of the instances that it
  * listens on. One query for all children.
  */
-export function watchSessions({ db, clock, live, sessionMarks, everyMs, onError }: SessionWatchDeps): { stop(): void } {
+export function watchSessions({ db, clock, live, sessionMarks, everyMs, onGone, onError }: SessionWatchDeps): { stop(): void } {
   /** What each child was last told of, here or, as far as is known, elsewhere. */
   const told = new Map<string, Mark>()
   let isLooking = false
@@ -89,12 +91,14 @@ export function watchSessions({ db, clock, live, sessionMarks, everyMs, onError 
     for (const childId of told.keys()) if (!listening.has(childId)) told.delete(childId)
     for (let start = 0; start < children.length; start += CHILDREN_AT_ONCE) {
       const now = clock.now()
-      const rows = await db.query<StateRow>(STATES, [children.slice(start, start + CHILDREN_AT_ONCE), localDateAt(now, 'UTC')])
+      const some = children.slice(start, start + CHILDREN_AT_ONCE)
+      const rows = await db.query<StateRow>(STATES, [some, localDateAt(now, 'UTC')])
       const states = new Map<string, SessionState>()
       for (const row of rows) {
         const rules = timeRulesOf(row, now)
         states.set(row.id, sessionState(rules, now, row.last_event_at?.getTime() ?? null, row.booked[rules.today] ?? 0))
       }
+      for (const childId of some) if (!states.has(childId)) onGone(childId)
       const before = await mark(now, states)
       for (const [childId, state] of states) tell(childId, state, before.get(childId) ?? FAR)
     }
