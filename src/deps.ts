@@ -6,6 +6,7 @@ import { type OauthVerifier, oauthVerifier } from './identity/oauth.ts'
 import { openRevocations, type Revocations } from './identity/revocations.ts'
 import { type SigningKey, signingKey } from './identity/tokens.ts'
 import { type Curriculum, loadCurriculum } from './learning/curriculum/curriculum.ts'
+import { withFamilyStreams } from './learning/gateway/family-stream.ts'
 import { GATEWAY_DEFAULTS, type GatewayOptions } from './learning/gateway/gateway.ts'
 import { type LiveEvents, memoryLiveEvents } from './learning/gateway/live-events.ts'
 import { redisSessionMarks, type SessionMarks } from './learning/gateway/session-marks.ts'
@@ -159,7 +160,7 @@ export async function openDeps(
     const ownCounters = memoryCounters(clock)
     const gateway = overrides.gateway ?? GATEWAY_DEFAULTS
     const liveOptions = { maxReaders: gateway.maxSocketsPerChild, checkMs: gateway.heartbeatMs, onError: logError('live events are not shared') }
-    const live = redis ? redisLiveEvents(redis, clock, liveOptions) : memoryLiveEvents(clock)
+    const live = withFamilyStreams(redis ? redisLiveEvents(redis, clock, liveOptions) : memoryLiveEvents(clock))
     closers.push(() => live.close())
     const mailer = openMailer({ smtpUrl: config.mail.smtpUrl, from: config.mail.from, outboxDir: path.join(config.dataDir, 'outbox') })
     closers.push(() => mailer.close())

@@ -205,7 +205,7 @@ describe('live events', () => {
     for (const childId of [listened, idle, recent]) live.publish(childId, chunkOf('one'))
     positions.get(idle)?.close()
     positions.get(recent)?.close()
-    for (let child = 0; child < 9_997; child += 1) live.publish(`child-${child}`, chunkOf('x'))
+    for (let child = 0; child < 19_997; child += 1) live.publish(`child-${child}`, chunkOf('x'))
     live.publish(recent, chunkOf('two'))
     live.publish('one child too many', chunkOf('x'))
     const missedBy = (childId: string) => resume(live, childId, positions.get(childId)?.position as Position)?.map((event) => event.seq)

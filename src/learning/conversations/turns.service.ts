@@ -4,7 +4,7 @@ import type { CryptoBox } from '../../platform/crypto-box.ts'
 import { AppError } from '../../platform/http/errors.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Moderator } from '../../safety/moderation/moderation.ts'
-import { type Screened, screen } from '../../safety/moderation/screening.ts'
+import { isDisclosure, type Screened, screen } from '../../safety/moderation/screening.ts'
 import { mapStateOf } from '../constellation/map-state.ts'
 import { isUnlocked, type MapState } from '../constellation/topic-map.ts'
 import { gradeLevel } from '../content/readability.ts'
@@ -16,10 +16,11 @@ import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
 import { BUILTIN_MODEL, type BuiltinTutor } from '../tutor/builtin.ts'
-import type { TutorChoice, TutorEvent, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
+import type { Sentence, TutorChoice, TutorEvent, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
 import { asStoredChoices, type Message, SPARK_ANSWERED } from './conversation.ts'
 import { toMessageView, toRewardView } from './conversations.schemas.ts'
 import { depthOf, pointsOf } from './depth.ts'
+import { liveTurn } from './live-turn.ts'
 import type { BegunTurn, CompletedTurn, TurnContext, TurnKey, TurnsStore } from './turns.store.ts'
 
 const RENEW_EVERY_MS = 5 * SECOND
@@ -104,6 +105,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
       const begun: BegunTurn = {
         ...{ messageId: resumes ? pending.id : newId(), leaseToken: newId(), isNew: !resumes, content, choiceIndex },
         ...{ findings: screened?.findings ?? [], isWithheld: screened?.isWithheld ?? false },
+        mayBeWithheld: screened !== undefined && !screened.aside && (tutor.mayWithhold?.(content) ?? false),
       }
       const gapMs = timeSince(conversation.lastTurnAt ?? conversation.startedAt, now, child.timezone).reduce((sum, part) => sum + part.ms, 0)
       const days = bookingsFor(context, now, child, conversation.topicId, resumes ? 0 : 1)
@@ -136,9 +138,9 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
     const { conversation } = context
     const topic = curriculum.topic(conversation.topicId) as Topic
     const map = mapStateOf(child, context.progress)
-    const typing = (isTyping: boolean) => live.publish(child.id, { type: 'typing', conversation_id: conversation.id, is_typing: isTyping })
+    const telling = liveTurn(live, child.id, conversation.id, begun)
     const lease = setInterval(() => void store.renew(conversation.id, begun.leaseToken, clock.now()).catch(() => {}), RENEW_EVERY_MS)
-    typing(true)
+    telling.begin()
     try {
       const turn: TutorTurn = {
         topic,
@@ -156,20 +158,22 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
       }
       const signal = AbortSignal.timeout(LONGEST_TURN_MS)
       const events = aside ? builtin.aside(turn, aside) : tutor.reply(turn, signal)
-      const reply = await listen(events, (chunk, index) => {
-        live.publish(child.id, { type: 'message_chunk', conversation_id: conversation.id, chunk, chunk_index: index })
-        onChunk(chunk)
+      const reply = await listen(events, ({ text, isWithheld = false }, index) => {
+        telling.judged(isWithheld)
+        telling.tell({ type: 'message_chunk', conversation_id: conversation.id, chunk: text, chunk_index: index })
+        onChunk(text)
       })
+      telling.judged(reply.signals.findings?.some(isDisclosure) ?? false)
       const result = await finish(accepted, topic, map, reply)
-      live.publish(child.id, { type: 'message_complete', conversation_id: conversation.id, message: toMessageView(result.reply) })
-      for (const reward of result.rewards) live.publish(child.id, { type: 'reward_earned', reward: toRewardView(reward) })
+      telling.tell({ type: 'message_complete', conversation_id: conversation.id, message: toMessageView(result.reply) })
+      for (const reward of result.rewards) telling.tell({ type: 'reward_earned', reward: toRewardView(reward) })
       return result
     } catch (error) {
       await store.release(conversation.id, begun.leaseToken).catch(() => {})
       throw error instanceof AppError ? error : new AppError('SERVICE_UNAVAILABLE', { retryAfter: 2, cause: error })
     } finally {
       clearInterval(lease)
-      typing(false)
+      telling.end()
     }
   }
 
@@ -193,7 +197,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
         content: reply.text,
         choices: reply.choices,
         passage: passage?.key ?? null,
-        isWithheld: begun.isWithheld || findings.some(({ audience }) => audience === 'safeguarding'),
+        isWithheld: begun.isWithheld || findings.some(isDisclosure),
         ...{ model, promptVersion, latencyMs, usage, findings, readingGrade: model === BUILTIN_MODEL ? gradeOf(passage, reply.text) : gradeLevel(reply.text) },
         points,
         depth,
@@ -286,14 +290,14 @@ interface TutorReply {
   readonly signals: TutorSignals
 }
 
-async function listen(events: AsyncIterable<TutorEvent>, onChunk: (chunk: string, index: number) => void): Promise<TutorReply> {
+async function listen(events: AsyncIterable<TutorEvent>, onChunk: (chunk: Sentence, index: number) => void): Promise<TutorReply> {
   let text = ''
   let chunks = 0
   let end: Omit<TutorReply, 'text'> | undefined
   for await (const event of events) {
     if ('text' in event) {
       text += event.text
-      onChunk(event.text, chunks)
+      onChunk(event, chunks)
       chunks += 1
     } else end = event
   }

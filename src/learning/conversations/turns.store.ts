@@ -124,7 +124,8 @@ const FINISH: Statement = {
         withheld, prompt_version, latency_ms, tokens_in, tokens_out, reading_grade)
       SELECT $7::uuid, id, child_id, next_seq - 1, 'assistant', $8, $9::jsonb, $10, $11, $12::uuid, $4, $13, $14, $23, $24, $25, $26, $27, $28 FROM conversation
     ), withheld AS (
-      UPDATE messages m SET withheld = true FROM conversation c WHERE m.id = $12::uuid AND $23 AND NOT m.withheld
+      UPDATE messages m SET withheld = $23 FROM conversation c WHERE m.id = $12::uuid AND m.withheld <> $23
+        AND ($23 OR NOT EXISTS (SELECT 1 FROM safety_flags f WHERE f.message_id = m.id AND f.audience = 'safeguarding'))
     ), flags AS (
       INSERT INTO safety_flags (id, child_id, conversation_id, message_id, category, severity, action, audience, created_at)
       SELECT f.id, c.child_id, c.id, f.message_id, f.category, f.severity, f.action, f.audience, $14
@@ -196,6 +197,8 @@ export interface BegunTurn {
   readonly findings: readonly Finding[]
   /** Whether the family must not read the message. */
   readonly isWithheld: boolean
+  /** Whether that may yet come out. Until the turn is finished the family does not read it: the process may die before. */
+  readonly mayBeWithheld: boolean
 }
 
 export interface FinishedTurn {
@@ -315,7 +318,7 @@ export function turnsStore(db: Database) {
         ...bookingValues(booked.days),
         ...[freezes.map((change) => change.reason), freezes.map((change) => change.amount), freezes.map((change) => change.day)],
         ...[freezes.reduce((sum, change) => sum + change.amount, 0), context.freezes],
-        turn.isWithheld,
+        turn.isWithheld || turn.mayBeWithheld,
         ...[turn.findings.map(() => newId()), turn.findings.map((finding) => finding.category), turn.findings.map((finding) => finding.severity)],
         ...[turn.findings.map((finding) => finding.action), turn.findings.map((finding) => finding.audience)],
       ])

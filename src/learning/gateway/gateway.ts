@@ -254,11 +254,12 @@ class Connection {
     if (this.#listenersOf(childId) >= this.#deps.options.maxSocketsPerChild) return this.close(CLOSE.flood, 'too many sockets')
     clearTimeout(this.#authTimer)
     this.caller = caller
-    this.#listen(childId, resume)
+    this.#listen(childId, resume, caller.childId === undefined)
   }
 
-  #listen(childId: string, resume: Position | undefined): void {
+  #listen(childId: string, resume: Position | undefined, isFamily: boolean): void {
     this.#stopListening = this.#deps.live.subscribe(childId, resume, {
+      isFamily,
       ready: (position, missed) => {
         this.#isReady = true
         this.#send({ type: 'ready', ...position })

@@ -20,6 +20,8 @@ export interface Position {
 
 /** Who listens to a child. Nothing is called once it has left, was lost or refused. */
 export interface Reader {
+  /** Whether it is a grown-up of the family, and hears nothing that is withheld from it. */
+  readonly isFamily?: boolean
   /** Called once, before all else. `missed` is what came after the position asked for; undefined when that is not all at hand any more. */
   ready(position: Position, missed: readonly NumberedEvent[] | undefined): void
   event(event: NumberedEvent): void
@@ -31,8 +33,17 @@ export interface Reader {
   refused(): void
 }
 
+/** Who hears of an event. */
+export type HeardBy = 'everyone' | 'child' | 'family'
+
 /** A child's events, numbered without gaps, delivered in order to whoever listens and kept a while for those who come back. */
-export interface LiveEvents {
+export interface LiveEvents extends LiveStreams {
+  /** Everyone hears of it where nobody is named. */
+  publish(childId: string, event: LiveEvent, heardBy?: HeardBy): void
+}
+
+/** Events with one numbering for all who listen. */
+export interface LiveStreams {
   /** Never waits, never throws. */
   publish(childId: string, event: LiveEvent): void
   /** Listens from now on, until the function returned is called; nothing falls between what was missed and the first event. */
@@ -54,7 +65,7 @@ export interface LiveEvents {
 }
 
 /** Live events of one process. */
-export interface MemoryLiveEvents extends LiveEvents {
+export interface MemoryLiveEvents extends LiveStreams {
   /** Begins a numbering of its own that goes on after `seq`, in place of what there was. */
   begin(childId: string, seq: number): void
   /** Where the numbering of a child stands; undefined when there is none (any more). */
@@ -67,7 +78,8 @@ export const KEPT_BYTES = 256 * 1024
 export const KEPT_MS = 5 * MINUTE
 /** Of all children together. */
 export const KEPT_BYTES_IN_ALL = 128 * 1024 * 1024
-const MAX_CHANNELS = 10_000
+/** Two for each child. */
+const MAX_CHANNELS = 20_000
 
 interface Channel {
   readonly epoch: string

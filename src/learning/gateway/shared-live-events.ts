@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../../platform/clock.ts'
-import { type LiveEvents, memoryLiveEvents } from './live-events.ts'
+import { type LiveStreams, memoryLiveEvents } from './live-events.ts'
 import { watchOutage } from './outage.ts'
 import { messageOf, sharedLiveStore } from './shared-live-store.ts'
 import { SharedStream, WaitingBudget } from './shared-stream.ts'
@@ -25,7 +25,7 @@ const MAX_REMEMBERED = 100_000
  * told that epoch and miss nothing of what is told here. When Redis is back the instance goes on from where it stands;
  * whoever missed something meanwhile, here or elsewhere, is lost, comes back and hears that it must fetch anew.
  */
-export function redisLiveEvents(redis: Redis, clock: Clock, options: SharedLiveOptions): LiveEvents {
+export function redisLiveEvents(redis: Redis, clock: Clock, options: SharedLiveOptions): LiveStreams {
   const own = memoryLiveEvents(clock)
   const budget = new WaitingBudget(WAITING_BYTES_IN_ALL)
   const store = sharedLiveStore(redis, clock, { maxReaders: options.maxReaders, leaseMs: 3 * options.checkMs })

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Clock } from '../../platform/clock.ts'
 import { redisScript } from '../../platform/ephemeral/scripts.ts'
 import { newId } from '../../platform/ids.ts'
+import { ownerOf } from './family-stream.ts'
 import { KEPT_BYTES, KEPT_EVENTS, KEPT_MS, type LiveEvent, type NumberedEvent, type Position } from './live-events.ts'
 
 /** What an instance has yet to hand over, in the order of `number`, which is its own and goes on over all children. */
@@ -35,7 +36,8 @@ const PUBLISHER_MS = KEPT_MS
 // Everything of a child stands under one key: the numbering (a hash), and beside it each event under a key of its own, so
 // that Redis itself lets no event live longer than it may. `bytes` counts those of all events so far, and each event tells
 // how many there were before it: the difference is what is kept. A Redis that was restarted, or a replica in its place, may
-// have gone back by some events, so that a numbering is good for one run of one server.
+// have gone back by some events, so that a numbering is good for one run of one server. The stream of a family has a key of its
+// own, but those who listen to either count together: their set stands under the child's.
 const NUMBERING = `
 local key = KEYS[1]
 local info = redis.pcall('INFO', 'server')
@@ -90,7 +92,7 @@ trim(tonumber(ARGV[2]))
 save()
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local readers = key .. ':readers'
+local readers = string.match(key, '^.-}') .. ':readers'
 redis.call('ZREMRANGEBYSCORE', readers, '-inf', now)
 if not redis.call('ZSCORE', readers, ARGV[3]) and redis.call('ZCARD', readers) >= tonumber(ARGV[5]) then return false end
 redis.call('ZADD', readers, now + ARGV[4], ARGV[3])
@@ -156,8 +158,9 @@ export function sharedLiveStore(redis: Redis, clock: Clock, limits: { readonly m
   const read = redisScript(redis, 'liveRead', READ)
   const rejoin = redisScript(redis, 'liveRejoin', REJOIN)
   const forget = redisScript(redis, 'liveForget', FORGET)
-  const keyOf = (childId: string) => `live:{${childId}}`
-  const channelPrefix = `${redis.options.keyPrefix ?? ''}live:{`
+  const tagOf = (childId: string) => `live:{${ownerOf(childId)}}`
+  const keyOf = (childId: string) => tagOf(childId) + childId.slice(ownerOf(childId).length)
+  const channelPrefix = `${redis.options.keyPrefix ?? ''}live:`
   return {
     publisher,
     async append(childId, events) {
@@ -173,7 +176,7 @@ export function sharedLiveStore(redis: Redis, clock: Clock, limits: { readonly m
       return { position: { epoch, seq }, missed: isWhole === 1 ? events.map((json) => JSON.parse(json)) : undefined }
     },
     async leave(childId, reader) {
-      await redis.zrem(`${keyOf(childId)}:readers`, reader)
+      await redis.zrem(`${tagOf(childId)}:readers`, reader)
     },
     async rejoin(childId, left, now) {
       const kept = await rejoin([keyOf(childId)], left?.epoch ?? '', left?.seq ?? 0, now?.epoch ?? newId(), now?.seq ?? 0, newId(), publisher)
@@ -182,8 +185,8 @@ export function sharedLiveStore(redis: Redis, clock: Clock, limits: { readonly m
     async forget(childId, erased) {
       await forget([keyOf(childId)], erased ? 1 : 0)
     },
-    channelOf: (childId) => `${channelPrefix}${childId}}`,
-    childOf: (channel) => channel.slice(channelPrefix.length, -1),
+    channelOf: (childId) => (redis.options.keyPrefix ?? '') + keyOf(childId),
+    childOf: (channel) => channel.slice(channelPrefix.length).replace(/[{}]/g, ''),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Category, ReplyModerator } from '../../safety/moderation/moderation.ts'
 import type { ProviderModerator } from '../../safety/moderation/provider.ts'
-import { cutFromReply, foundLate, type LateFinding } from '../../safety/moderation/screening.ts'
+import { cutFromReply, foundLate, isDisclosure, type LateFinding } from '../../safety/moderation/screening.ts'
 import type { BuiltinTutor } from './builtin.ts'
 import { nameRemover } from './language-model/child-name.ts'
 import { gist } from './language-model/said.ts'
@@ -72,6 +72,7 @@ export function guardedTutor({ model, builtin, moderateReply, pointsAtCaregiver,
 
   return {
     readsAlong: true,
+    mayWithhold: (question) => provider !== undefined && pointsAtCaregiver(question),
     async *reply(turn, signal) {
       if (provider && 'question' in turn.said) {
         const { question } = turn.said
@@ -98,7 +99,8 @@ export function guardedTutor({ model, builtin, moderateReply, pointsAtCaregiver,
 }
 
 async function* marked(events: AsyncIterable<TutorEvent>, marks: Partial<TutorSignals>): AsyncGenerator<TutorEvent> {
-  for await (const event of events) yield 'text' in event ? event : { ...event, signals: { ...event.signals, ...marks } }
+  const isWithheld = marks.findings?.some(isDisclosure) ?? false
+  for await (const event of events) yield 'text' in event ? { ...event, isWithheld } : { ...event, signals: { ...event.signals, ...marks } }
 }
 
 /** The last sentence, and as many before it as are short together. */

@@ -94,6 +94,8 @@ export interface Sentence {
   readonly by: Speaker
   /** Whether people have read it before any child does: the builtin tutor's own words. All else is judged before it is said. */
   readonly isReviewed?: boolean
+  /** Whether it answers what the family must not know of. */
+  readonly isWithheld?: boolean
 }
 
 export interface ReplyEnd {
@@ -107,5 +109,7 @@ export type TutorEvent = Sentence | ReplyEnd
 export interface TutorModel {
   /** Whether it wants to be told of what was said before, of the child's interests and of what was used. */
   readonly readsAlong?: boolean
+  /** Whether it may find, before it says a word, that the family must not know of what the child said. */
+  mayWithhold?(question: string): boolean
   reply(turn: TutorTurn, signal: AbortSignal): AsyncIterable<TutorEvent>
 }

@@ -50,6 +50,9 @@ export interface LateFinding extends Omit<Finding, 'category'> {
   readonly on: 'question' | 'reply'
 }
 
+/** Whether the family must not know of what a finding was made in. */
+export const isDisclosure = ({ audience }: Pick<Finding, 'audience'>): boolean => audience === 'safeguarding'
+
 const findingsOf = (categories: readonly Category[]): Finding[] => categories.map((category) => ({ category, ...RAISED[category], audience: 'family' }))
 
 function asideFor([gravest]: readonly Category[]): Aside | undefined {
