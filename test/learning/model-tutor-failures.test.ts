@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sentencesOf } from '../../src/learning/content/readability.ts'
+import { tokensOf } from '../../src/learning/tutor/language-model/attempt.ts'
 import { topicNamed } from '../helpers/curriculum.ts'
 import { MODEL, type ModelTalk, modelTalk } from '../helpers/language-tutor.ts'
 import { answersAtOnce, type Behaviour, cuts, ends, fails, hangs, refuses, replies, replyJson, sends, streams, TWO_SUNS } from '../helpers/model-server.ts'
@@ -15,6 +16,8 @@ const NOT_BEGUN = JSON_REPLY.slice(0, JSON_REPLY.indexOf('with two'))
 /** Waits for nothing in earnest; a provider that is silent is given up soon. */
 const HASTY = { firstPieceMs: 500, betweenPiecesMs: 500, lastPieceMs: 200 }
 const turn = turnIn(topicNamed('space'), 'curious_explorers', { question: QUESTION })
+/** What is set aside for a reply besides its request. */
+const USUAL_TOKENS_OUT = 400
 
 async function expectBuiltin(reply: Reply): Promise<void> {
   const alone = await listenTo(builtin, turn)
@@ -296,8 +299,11 @@ describe('a turn that is abandoned', () => {
     expect(await server.requests[0]?.hungUp).toBe(true)
   })
 
-  it('gives back the tokens that were set aside for it', async () => {
-    const { tutor, server, ask } = await modelTalk(hangs, { tokensPerDay: 6_000 })
+  it('gives back the tokens that were set aside for it, but for its request, which the provider may have read', async () => {
+    const measured = await modelTalk(replies())
+    await measured.ask(QUESTION)
+    const request = tokensOf(measured.server.requests[0]?.body.messages)
+    const { tutor, server, ask } = await modelTalk(hangs, { tokensPerDay: 6 * request + 2 * USUAL_TOKENS_OUT })
     for (let times = 1; times <= 5; times += 1) {
       const abort = new AbortController()
       const reply = listenTo(tutor, turn, abort.signal)

@@ -35,7 +35,7 @@ describe.each(INSTANCES)('a turn that is withheld, on the sockets %s', (_which, 
     let address: string
     let elsewhere: string
     beforeAll(async () => {
-      const options = { gateway: { maxSocketsPerChild: 4 }, env: isShared ? { REDIS_URL: redisUrl } : {} }
+      const options = { gateway: { maxSocketsPerChild: 4 }, ...(isShared && { env: { REDIS_URL: redisUrl } }) }
       server = await startTestServer(options)
       address = await server.listen()
       const { databaseUrl, dataDir, clock } = server

@@ -16,7 +16,7 @@ import { type BadgeCatalogue, CURIOUS_MIND_TURNS, depthBadges } from '../rewards
 import { badgeRewards, type Reward } from '../rewards/rewards.ts'
 import { freezesForCounting, milestonesPassed, streakAt, streakBadgeId, withDay } from '../rewards/streak.ts'
 import { BUILTIN_MODEL, type BuiltinTutor } from '../tutor/builtin.ts'
-import type { Sentence, TutorChoice, TutorEvent, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
+import type { Sentence, TokenUsage, TutorChoice, TutorEvent, TutorModel, TutorSignals, TutorTurn } from '../tutor/tutor-model.ts'
 import { asStoredChoices, type Message, SPARK_ANSWERED } from './conversation.ts'
 import { toMessageView, toRewardView } from './conversations.schemas.ts'
 import { depthOf, pointsOf } from './depth.ts'
@@ -140,6 +140,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
     const map = mapStateOf(child, context.progress)
     const telling = liveTurn(live, child.id, conversation.id, begun)
     const lease = setInterval(() => void store.renew(conversation.id, begun.leaseToken, clock.now()).catch(() => {}), RENEW_EVERY_MS)
+    let spent: TokenUsage | undefined
     telling.begin()
     try {
       const turn: TutorTurn = {
@@ -158,17 +159,20 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
       }
       const signal = AbortSignal.timeout(LONGEST_TURN_MS)
       const events = aside ? builtin.aside(turn, aside) : tutor.reply(turn, signal)
-      const reply = await listen(events, ({ text, isWithheld = false }, index) => {
+      const reply = await listen(events, ({ text, by, isWithheld = false }, index) => {
+        spent = by.usage
         telling.judged(isWithheld)
         telling.tell({ type: 'message_chunk', conversation_id: conversation.id, chunk: text, chunk_index: index })
         onChunk(text)
       })
+      spent = reply.signals.usage
       telling.judged(reply.signals.findings?.some(isDisclosure) ?? false)
       const result = await finish(accepted, topic, map, reply)
       telling.tell({ type: 'message_complete', conversation_id: conversation.id, message: toMessageView(result.reply) })
       for (const reward of result.rewards) telling.tell({ type: 'reward_earned', reward: toRewardView(reward) })
       return result
     } catch (error) {
+      if (spent) await store.bookTokens(child, spent).catch(() => {})
       await store.release(conversation.id, begun.leaseToken).catch(() => {})
       throw error instanceof AppError ? error : new AppError('SERVICE_UNAVAILABLE', { retryAfter: 2, cause: error })
     } finally {

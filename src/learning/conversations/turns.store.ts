@@ -109,6 +109,10 @@ const BEGIN: Statement = {
     SELECT id FROM taken`,
 }
 
+// A turn of yesterday may be finished after one of today, and travel may take a day back: what was used then stays used.
+const booksTokens = (day: string, tokens: string): string =>
+  `tokens_used = CASE WHEN l.tokens_day >= ${day} THEN l.tokens_used ELSE 0 END + ${tokens}, tokens_day = greatest(l.tokens_day, ${day})`
+
 // Guarded by the fencing token: whoever lost the lease changes nothing.
 const FINISH: Statement = {
   name: 'turns.finish',
@@ -134,7 +138,7 @@ const FINISH: Statement = {
     ), learner AS (
       UPDATE learners l SET child_turns = l.child_turns + 1, streak_day = CASE
           WHEN EXISTS (SELECT 1 FROM topic_days d WHERE d.child_id = l.child_id AND d.day = $20::date AND d.turns > 0) THEN $20::date ELSE l.streak_day END,
-        tokens_used = CASE WHEN l.tokens_day = $20::date THEN l.tokens_used ELSE 0 END + coalesce($26::int, 0) + coalesce($27::int, 0), tokens_day = $20::date
+        ${booksTokens('$20::date', 'coalesce($26::int, 0) + coalesce($27::int, 0)')}
       FROM conversation c WHERE l.child_id = c.child_id RETURNING l.child_id, l.child_turns
     ), progress AS (
       INSERT INTO topic_progress AS p (child_id, topic_id, depth, conversations_count, talked_at, last_interaction)
@@ -165,7 +169,7 @@ const UTTERANCES = 12
 const BACKGROUND: Statement = {
   name: 'turns.background',
   text: `
-    SELECT k.interests, CASE WHEN l.tokens_day = $4::date THEN l.tokens_used ELSE 0 END AS tokens_used,
+    SELECT k.interests, CASE WHEN l.tokens_day >= $4::date THEN l.tokens_used ELSE 0 END AS tokens_used,
       (SELECT coalesce(json_agg(json_build_array(h.role, h.content) ORDER BY h.seq), '[]') FROM (
         SELECT m.role, m.content, m.seq FROM messages m WHERE m.conversation_id = $2 AND m.id <> $3 AND NOT m.withheld
           AND NOT EXISTS (SELECT 1 FROM safety_flags f WHERE f.message_id IN (m.id, m.in_reply_to) AND f.action IN ('crisis_script', 'redirected'))
@@ -173,6 +177,15 @@ const BACKGROUND: Statement = {
     FROM children k JOIN learners l ON l.child_id = k.id WHERE k.id = $1`,
 }
 type BackgroundRow = { interests: string[]; tokens_used: number; history: (readonly ['user' | 'assistant', string])[] }
+
+const BOOK_TOKENS: Statement = {
+  name: 'turns.book_tokens',
+  text: `
+    WITH child AS (
+      SELECT id FROM children WHERE id = $1 FOR KEY SHARE
+    )
+    UPDATE learners l SET ${booksTokens('$2::date', '$3::int')} FROM child WHERE l.child_id = child.id`,
+}
 
 const RENEW: Statement = { name: 'turns.renew', text: 'UPDATE conversations SET lease_until = $3 WHERE id = $1 AND lease_token = $2' }
 const RELEASE: Statement = { name: 'turns.release', text: 'UPDATE conversations SET lease_token = NULL, lease_until = NULL WHERE id = $1 AND lease_token = $2' }
@@ -352,6 +365,11 @@ export function turnsStore(db: Database) {
         interests: row?.interests,
         tokensUsedToday: row?.tokens_used,
       }
+    },
+
+    /** Books what a turn has cost that came to nothing. */
+    async bookTokens(child: ActiveChild, { tokensIn, tokensOut }: TokenUsage): Promise<void> {
+      await db.query(BOOK_TOKENS, [child.id, child.today, tokensIn + tokensOut])
     },
 
     async renew(conversationId: string, leaseToken: string, now: Instant): Promise<void> {

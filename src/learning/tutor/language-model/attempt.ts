@@ -46,6 +46,7 @@ export async function* attempt(
   let failure: ModelFailure | undefined
   const hasContent = () => reader.hasContent(finish !== undefined && finish !== 'length')
   heard.rest = reader.rest
+  heard.usage = sum(usedBefore, estimate(request, ''))
 
   function* say(sentences: readonly string[]): Generator<string> {
     for (const text of sentences) {
@@ -71,6 +72,7 @@ export async function* attempt(
       if (hasContent()) yield* say(splitter.end(false))
     }
   } catch (error) {
+    if (isRefusedUnread(error) && meter.received === '') heard.usage = usedBefore
     if (!(error instanceof ModelFailure)) throw error
     failure = error
   }
@@ -104,8 +106,10 @@ async function* piecesOf(
   }
 }
 
+/** Whether the provider surely charges nothing. One that is silent may have read all of the request. */
+const isRefusedUnread = (error: unknown): boolean => error instanceof ModelFailure && (error.kind === 'status' || error.kind === 'connection')
+
 function estimate({ messages }: ChatRequest, received: string): TokenUsage {
-  if (received === '') return { tokensIn: 0, tokensOut: 0 }
   return { tokensIn: tokensOf(messages), tokensOut: tokensIn(received) }
 }
 

@@ -161,7 +161,8 @@ export function languageTutor(deps: LanguageTutorDeps, overrides: Partial<Langua
       const told = { ...turn, interests: turn.interests?.filter((interest) => moderateReply(interest).length === 0) }
       const messagesFor = (isStructured: boolean) => prompt.messages(told, material, isStructured)
       const expected = tokensOf(messagesFor(knowsJson)) + USUAL_TOKENS_OUT
-      if ((turn.tokensUsedToday ?? 0) + expected > options.tokensPerChildDay || !budget.reserve(expected)) return yield* builtin.reply(turn, signal)
+      const reserved = (turn.tokensUsedToday ?? 0) + expected > options.tokensPerChildDay ? undefined : budget.reserve(expected)
+      if (!reserved) return yield* builtin.reply(turn, signal)
 
       const startedAt = clock.now()
       const heard = nothingHeard()
@@ -176,7 +177,7 @@ export function languageTutor(deps: LanguageTutorDeps, overrides: Partial<Langua
       } finally {
         first.clear()
         whole.clear()
-        budget.settle(expected, heard.usage.tokensIn + heard.usage.tokensOut)
+        reserved.settle(heard.usage.tokensIn + heard.usage.tokensOut)
       }
       signal.throwIfAborted()
       if (heard.said.length === 0) return yield* replyOfBuiltin(turn, signal, heard)

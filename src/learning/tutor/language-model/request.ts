@@ -124,7 +124,8 @@ function* piecesOf(chunk: unknown): Generator<ChatPiece> {
   if (said?.content) yield { text: said.content }
   if (said?.refusal) yield { refusal: said.refusal }
   if (choice?.finish_reason) yield { finish: choice.finish_reason }
-  if (usage) yield { usage: { tokensIn: usage.prompt_tokens, tokensOut: usage.completion_tokens } }
+  // No request is empty: who counts nothing does not count.
+  if (usage?.prompt_tokens) yield { usage: { tokensIn: usage.prompt_tokens, tokensOut: usage.completion_tokens } }
 }
 
 function failureOf(error: unknown, clock: Clock): ModelFailure {

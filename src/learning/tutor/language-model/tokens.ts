@@ -7,10 +7,13 @@ export const tokensIn = (text: string): number => Math.ceil(Buffer.byteLength(te
 
 /** What all children together may use in a day. */
 export interface TokenBudget {
-  /** Sets tokens aside; false, and nothing set aside, when there are not so many left. */
-  reserve(tokens: number): boolean
+  /** Sets tokens aside; undefined, and nothing set aside, when there are not so many left. */
+  reserve(tokens: number): Reservation | undefined
+}
+
+export interface Reservation {
   /** Books what was used in place of what was set aside. */
-  settle(reserved: number, used: number): void
+  settle(used: number): void
 }
 
 /** Counts in this process, by the UTC day. */
@@ -25,12 +28,14 @@ export function tokenBudget(clock: Clock, tokensPerDay: number): TokenBudget {
   }
   return {
     reserve(tokens) {
-      if (today() + tokens > tokensPerDay) return false
+      if (today() + tokens > tokensPerDay) return undefined
       used += tokens
-      return true
-    },
-    settle(reserved, actual) {
-      used = Math.max(0, today() + actual - reserved)
+      const reservedOn = day
+      return {
+        settle(actual) {
+          used = today() + actual - (day === reservedOn ? tokens : 0)
+        },
+      }
     },
   }
 }
