@@ -3,6 +3,7 @@ import { isoSeconds } from '../platform/clock.ts'
 import type { Transaction } from '../platform/db/database.ts'
 import { Timestamp } from '../platform/http/envelope.ts'
 import { newId } from '../platform/ids.ts'
+import { CATEGORIES } from './moderation/moderation.ts'
 
 /** Who is told of a flag: the family, or those who answer for child protection where the family may be the danger. */
 export type Audience = 'family' | 'safeguarding'
@@ -20,15 +21,19 @@ export interface SafetyFlag {
   readonly acknowledgedAt: Date | null
 }
 
+const CATEGORY_TEXT = `${CATEGORIES.map((category) => `\`${category}\``).join(', ')}; \`conduct\`: a model was about to say what no tutor may; \`reported\`: the child pointed at this reply. Others may come.`
+const ACTION_TEXT =
+  '`masked`: crossed out; `redirected`: not answered; `crisis_script`: answered with words of help; `replaced`: not said, the builtin tutor went on; `shown_to_parent`: the parent looks at it'
+
 export const SafetyFlagView = z
   .object({
     id: z.uuid(),
     child_id: z.uuid(),
     conversation_id: z.uuid(),
     message_id: z.uuid(),
-    category: z.string().meta({ description: '`reported`: the child pointed at this reply' }),
-    severity: z.string(),
-    action: z.string(),
+    category: z.string().meta({ description: CATEGORY_TEXT }),
+    severity: z.string().meta({ description: '`low`, `medium` or `high`, which is mailed too' }),
+    action: z.string().meta({ description: ACTION_TEXT }),
     created_at: Timestamp,
     acknowledged_at: Timestamp.nullable().meta({ description: 'When a parent first marked it as seen' }),
   })

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { AGE_GROUPS } from '../../src/family/age-groups.ts'
 import { GRADE_LIMITS, SENTENCE_LIMITS } from '../../src/learning/content/readability.ts'
@@ -9,6 +10,7 @@ import { modelTalk } from '../helpers/language-tutor.ts'
 import { replies } from '../helpers/model-server.ts'
 import { listenTo, turnIn } from '../helpers/tutor-talk.ts'
 
+const PROMPTS = new URL('../../src/learning/content/prompts/', import.meta.url)
 const QUESTION = 'Why do stars twinkle?'
 
 /** What the provider is sent for a question at 7 to 9 about Space. */
@@ -21,9 +23,15 @@ async function sentFor(question: string, rest: Partial<TutorTurn> = {}) {
 
 describe('what a language model is told', () => {
   it('is the words of a version that every reply names', () => {
-    const files = readdirSync(new URL('../../src/learning/content/prompts/', import.meta.url))
+    const files = readdirSync(PROMPTS)
     expect(files).toContain(`${loadPrompt().version}.yaml`)
     for (const file of files) expect(loadPrompt(file.replace('.yaml', '')).version).toMatch(/^tutor\.v\d+$/)
+  })
+
+  // Stored replies name their version: other words are another one.
+  it('never changes under the name of a version', () => {
+    const digests = readdirSync(PROMPTS).map((file) => [file, createHash('sha256').update(readFileSync(new URL(file, PROMPTS))).digest('hex').slice(0, 16)])
+    expect(Object.fromEntries(digests)).toEqual({ 'tutor.v1.yaml': '3d691ae0dbf5a949' })
   })
 
   it('is what BrainSpark promises to parents', async () => {
