@@ -39,7 +39,7 @@ const CAREGIVER = OUTPUTS.indexOf('caregiver')
 /** So many of the innocent lines may be taken for harm when they have not been learned from; thresholds are set by it. */
 const FALSE_ALARMS = 0.06
 /** In log-odds: the lines are harder than what children say every day, and a missed cry for help weighs more than a false alarm. */
-const CAUTION = 0.5
+const CAUTION = 0.2
 const MISTAKEN_WEIGHT = 2
 /** In log-odds below a threshold. */
 const NEARLY = 2

@@ -88,7 +88,7 @@ describe('lines that nothing was learned from', () => {
     ['violence', 0.95],
     ['sexual', 0.95],
     ['hate', 0.95],
-    ['bullying', 0.94],
+    ['bullying', 0.95],
     ['prompt_injection', 0.95],
   ] as const)('of %s are found', (category, recall) => {
     const { lines, ...found } = figures.categories.find((each) => each.category === category) as (typeof figures.categories)[number]
