@@ -117,7 +117,7 @@ describe.skipIf(!redisUrl)('live events on two instances', () => {
     before.send(turn)
     const answer = await before.waitFor('message_result')
     await turnEvents(witness)
-    await redis.del(`brainspark:live:{${family.childId}}`)
+    await redis.del(`brainspark:live:{${family.childId}}`, `brainspark:live:{${family.childId}}/family`)
     const after = await listen(a, family)
     after.send(turn)
     expect(await after.waitFor('message_result')).toEqual({ ...answer, replayed: true, meta: expect.anything() })
