@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { isTimeZone } from '../platform/local-date.ts'
 
-const Country = z.string().regex(/^[A-Z]{2}$/)
 const Contacts = z.array(
   z.strictObject({
-    countries: z.array(Country).min(1),
-    zones: z.array(z.string().refine(isTimeZone, 'Unknown IANA time zone')).min(1),
+    countries: z.array(z.string().regex(/^[A-Z]{2}$/)).min(1),
+    zones: z.array(z.string().min(1)).min(1),
+    aliases: z.array(z.string().min(1)).default([]),
     say: z.string().min(1),
   }),
 )
@@ -16,13 +15,8 @@ const Contacts = z.array(
 export const loadCrisisContacts = (): z.infer<typeof Contacts> =>
   Contacts.parse(parse(readFileSync(new URL('content/crisis-contacts.yaml', import.meta.url), 'utf8')))
 
-/** A time zone has several names: "US/Eastern" is "America/New_York". */
-const oneNameOf = (timeZone: string): string => new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone
-
 /** The line that a child in a time zone can call, in words to be said to the child; empty where we know none. Throws when the file has faults. */
 export function crisisContacts(): (timezone: string) => string {
-  const named = loadCrisisContacts().flatMap(({ zones, say }) => zones.map((zone) => [zone, say] as const))
-  const byName = new Map(named)
-  const byOneName = new Map(named.map(([zone, say]) => [oneNameOf(zone), say]))
-  return (timezone) => byName.get(timezone) ?? byOneName.get(oneNameOf(timezone)) ?? ''
+  const byName = new Map(loadCrisisContacts().flatMap(({ zones, aliases, say }) => [...zones, ...aliases].map((zone) => [zone.toLowerCase(), say] as const)))
+  return (timezone) => byName.get(timezone.toLowerCase()) ?? ''
 }

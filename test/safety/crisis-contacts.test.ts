@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { isTimeZone } from '../../src/platform/local-date.ts'
 import { crisisContacts, loadCrisisContacts } from '../../src/safety/crisis-contacts.ts'
 
 const contactIn = crisisContacts()
@@ -36,8 +37,9 @@ describe('the line that a child in distress is told of', () => {
       expect(zonesOf(country).length, country).toBeGreaterThan(0)
       for (const zone of zonesOf(country)) expect([zone, contactIn(zone)]).toEqual([zone, say])
     }
-    const zones = contacts.flatMap((contact) => contact.zones)
-    expect(new Set(zones).size).toBe(zones.length)
+    const names = contacts.flatMap((contact) => [...contact.zones, ...contact.aliases])
+    expect(new Set(names).size).toBe(names.length)
+    expect(names.filter((name) => !isTimeZone(name))).toEqual([])
   })
 
   it.each([
@@ -53,7 +55,7 @@ describe('the line that a child in distress is told of', () => {
     expect(contactIn(zone)).not.toBe('')
   })
 
-  it.each(['UTC', 'Etc/GMT+5', 'Pacific/Apia'])('in %s is none: a wrong number is worse', (zone) => {
+  it.each(['UTC', 'Etc/GMT+5', 'CET', 'EET', 'Pacific/Apia'])('in %s is none: a wrong number is worse', (zone) => {
     expect(contactIn(zone)).toBe('')
   })
 })
