@@ -132,7 +132,7 @@ export function memoryLiveEvents(clock: Clock): MemoryLiveEvents {
       bytes -= entry.bytes
       surplus += 1
     }
-    shorten(channel, surplus, channel.bytes - bytes)
+    if (surplus > 0) shorten(channel, surplus, channel.bytes - bytes)
   }
 
   function shorten(channel: Channel, events: number, bytes: number): void {

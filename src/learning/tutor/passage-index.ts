@@ -38,6 +38,21 @@ export interface PassageIndex {
 
 const plainText = (words: readonly Word[]): string => words.map((word) => word.plain).join(' ')
 
+/** The indexes of the highest values that may be taken, at most so many, highest first; of equal ones the earlier. */
+function highest(values: readonly number[], most: number, mayTake: (index: number) => boolean): number[] {
+  const taken: number[] = []
+  const valueAt = (rank: number) => values[taken[rank] as number] as number
+  for (const [index, value] of values.entries()) {
+    if (taken.length === most && value <= valueAt(most - 1)) continue
+    if (!mayTake(index)) continue
+    let rank = Math.min(taken.length, most - 1)
+    while (rank > 0 && valueAt(rank - 1) < value) rank -= 1
+    taken.splice(rank, 0, index)
+    taken.length = Math.min(taken.length, most)
+  }
+  return taken
+}
+
 /** Indexes passages by their words, as listed, and by what they mean. */
 export function indexPassages(
   passages: readonly Passage[],
@@ -197,18 +212,11 @@ export function indexPassages(
       const near = passages.map((_, place) => estimated(place, shares, cosines, asks))
       const coverageOf = (place: number) => (total > 0 ? (covered[place] as number) / total : 0)
       const sums = near.map(({ question, whole, likeness }, place) => question + whole + likeness + coverageOf(place))
-      const bestFirst = [...passages.keys()].sort((a, b) => (sums[b] as number) - (sums[a] as number))
-      return (mayTell) => {
-        const best: Agreement[] = []
-        for (const place of bestFirst) {
-          if (best.length === MEASURED) break
-          const passage = passages[place] as Passage
-          if (!mayTell(passage)) continue
+      return (mayTell) =>
+        highest(sums, MEASURED, (place) => mayTell(passages[place] as Passage)).map((place) => {
           const { likeness } = near[place] as { likeness: number }
-          best.push({ passage, likeness, coverage: coverageOf(place), ...measured(place, cosines) })
-        }
-        return best
-      }
+          return { passage: passages[place] as Passage, likeness, coverage: coverageOf(place), ...measured(place, cosines) }
+        })
     },
   }
 }
