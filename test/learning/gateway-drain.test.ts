@@ -64,6 +64,29 @@ describe('a server that stops', () => {
     hit.mockRestore()
   })
 
+  // Refused without a hook, such a connection was ended by nobody, not even when its peer had hung up.
+  it.each(['h2c', 'websocket'])('lets go of a connection on which %s is asked for while it stops', IN_TIME, async (upgrade) => {
+    const { counters } = stopping.deps
+    const gate = new EventEmitter()
+    const hit = vi.spyOn(counters, 'hit').mockImplementationOnce(async (key, windowMs) => {
+      gate.emit('asked')
+      await once(gate, 'opened')
+      return counters.hit(key, windowMs)
+    })
+    const wish = `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n`
+    const socket = connect(Number(new URL(address).port), '127.0.0.1')
+    leave.push(() => socket.destroy())
+    await once(socket, 'connect')
+    socket.write(`GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/ws HTTP/1.1\r\nHost: localhost\r\n${wish}\r\n`)
+    await once(gate, 'asked')
+    const stops = stop()
+    await until(() => !stopping.app.server.listening)
+    socket.resume().end()
+    gate.emit('opened')
+    await stops
+    hit.mockRestore()
+  })
+
   it('finishes the turn that is running, and another instance has it', IN_TIME, async () => {
     const family = await makeFamily(staying.api)
     const conversation = await startConversation(staying.api, family)

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '../../src/platform/ids.ts'
 import { type Family, makeFamily, TOPIC, takeTurn } from '../helpers/family.ts'
+import { until } from '../helpers/pressure.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openSocket } from '../helpers/socket.ts'
 
@@ -85,6 +87,50 @@ describe('a request that asks for another protocol', () => {
       expect(refused).toMatchObject({ status: 426, body: { error: { code: 'VALIDATION_ERROR' } } })
       expect(refused.headers).toMatchObject({ upgrade: 'websocket', 'sec-websocket-version': '13', 'x-request-id': expect.any(String) })
     }
+  })
+
+  const headOf = (path: string, wish: Readonly<Record<string, string>> = {}) =>
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${Object.entries(wish)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')}\r\n`
+
+  /** Sends requests at once on one connection; `heard` is all that was answered. */
+  async function pipeline(...heads: readonly string[]) {
+    const socket = connect(Number(new URL(address).port), '127.0.0.1')
+    const talk = { socket, heard: '' }
+    socket.on('data', (bytes) => {
+      talk.heard += bytes
+    })
+    await once(socket, 'connect')
+    socket.write(heads.join(''))
+    return talk
+  }
+
+  it.each([
+    ['HTTP/2', H2C],
+    ['a WebSocket', WEBSOCKET],
+  ])('%s while what was asked before is being answered is answered behind it', async (_what, wish) => {
+    const talk = await pipeline(headOf('/readyz'), headOf('/v1/openapi.json'), headOf('/v1/nothing', wish))
+    await once(talk.socket, 'close')
+    expect(talk.heard.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(['200', '200', '404'])
+  })
+
+  // Attack: connections that nobody watches over any more, each held for ever, though its peer has gone.
+  it('gets the WebSocket that it asks for while what was asked before is being answered', async () => {
+    const connections = () => new Promise<number>((resolve) => server.app.server.getConnections((_error, count) => resolve(count)))
+    const before = await connections()
+    const talk = await pipeline(headOf('/readyz'), headOf('/v1/ws', WEBSOCKET))
+    await until(() => talk.heard.includes('101 Switching Protocols'))
+    expect(talk.heard).toMatch(/^HTTP\/1\.1 200 /)
+    talk.socket.end()
+    await until(async () => (await connections()) <= before)
+  })
+
+  // Attack: an error on a connection that nobody listens to ends the process.
+  it('is forgotten when its connection breaks before it is its turn', async () => {
+    const talk = await pipeline(headOf('/readyz'), headOf('/v1/ws', WEBSOCKET))
+    talk.socket.resetAndDestroy()
+    expect((await ask('GET', '/v1/nothing', H2C)).status).toBe(404)
   })
 
   // Attack: frames against the protocol, each a line of alarm in the log.

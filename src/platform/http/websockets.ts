@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
@@ -13,7 +13,7 @@ const UPGRADE_HEADERS: ReadonlySet<string> = new Set(['connection', 'upgrade', '
  * Lets routes be doors for WebSockets, and owns all upgrades. Node takes a request that asks for one, whatever it is, off its
  * connection, and with it whatever reads bodies and watches the time. So only those that ask a door for a WebSocket, in a way
  * that can be granted, are let through; the rest (HTTP/2 in clear text, mostly) are put back and answered as if they had not
- * asked, as RFC 9110 allows.
+ * asked, as RFC 9110 allows. Either waits until what was asked before on the same connection is answered.
  */
 export async function registerWebSockets(app: FastifyInstance, maxFrameBytes: number): Promise<void> {
   const doors = new Set<string>()
@@ -23,11 +23,16 @@ export async function registerWebSockets(app: FastifyInstance, maxFrameBytes: nu
   const granted = new EventEmitter() as Server
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const [path = ''] = (request.url ?? '').split('?', 1)
-    if (doors.has(path) && asksForWebSocket(request)) granted.emit('upgrade', request, socket, head)
-    else {
-      socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]))
-      app.server.emit('connection', socket)
-    }
+    onceAnswered(socket, () => {
+      if (doors.has(path) && asksForWebSocket(request)) {
+        granted.emit('upgrade', request, socket, head)
+        // It is refused, then, and nobody else would end the connection: a server that stops answers without its hooks.
+        answerOn(socket)?.once('finish', () => socket.destroySoon())
+      } else {
+        socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]))
+        app.server.emit('connection', socket)
+      }
+    })
   })
   await app.register(websocket, {
     options: { server: granted, maxPayload: maxFrameBytes },
@@ -38,6 +43,28 @@ export async function registerWebSockets(app: FastifyInstance, maxFrameBytes: nu
       else request.log.error({ err: error }, 'a socket failed')
       socket.terminate()
     },
+  })
+}
+
+/** The answer that is under way on a connection: Node keeps it there, and nowhere else. */
+const answerOn = (socket: Socket): ServerResponse | undefined => (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+
+/** Acts when nothing is under way on a connection any more; never when it ends before. */
+function onceAnswered(socket: Socket, act: () => void): void {
+  const answer = answerOn(socket)
+  if (!answer) {
+    act()
+    return
+  }
+  // Node watches over the connection no more: an error that nobody hears would end the process.
+  const onError = () => {}
+  socket.on('error', onError)
+  answer.once('close', () => {
+    if (socket.destroyed) return
+    socket.off('error', onError)
+    // That of a connection at rest, which Node sets behind each answer.
+    socket.setTimeout(0)
+    onceAnswered(socket, act)
   })
 }
 
