@@ -19,10 +19,12 @@ export interface Circuit {
 export function circuit(clock: Clock, { failures: limit, restMs }: { readonly failures: number; readonly restMs: number }): Circuit {
   let failures = 0
   let restUntil: Instant = 0
+  /** What the other side asked for lasts, also when an answer comes meanwhile to what was asked of it before. */
+  let askedUntil: Instant = 0
   return {
     admits() {
       const now = clock.now()
-      if (now < restUntil) return false
+      if (now < restUntil || now < askedUntil) return false
       if (failures >= limit) restUntil = now + restMs
       return true
     },
@@ -32,8 +34,9 @@ export function circuit(clock: Clock, { failures: limit, restMs }: { readonly fa
     },
     failed(asked = 0) {
       failures += 1
-      const rest = Math.max(failures >= limit ? restMs : 0, Math.min(asked, LONGEST_REST_MS))
-      restUntil = Math.max(restUntil, clock.now() + rest)
+      const now = clock.now()
+      if (failures >= limit) restUntil = now + restMs
+      askedUntil = Math.max(askedUntil, now + Math.min(asked, LONGEST_REST_MS))
     },
   }
 }

@@ -141,6 +141,28 @@ describe('a provider that gives no judgement', () => {
     expect(asked).toHaveLength(1)
   })
 
+  it('and asks for time is left alone also when it answers meanwhile what it was asked before', async () => {
+    let answer = () => {}
+    const gate = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const late: Behaviour = async (response, request) => {
+      await gate
+      return finds()(response, request)
+    }
+    const { judge, asked, clock, server } = await moderation([late, fails(429, { headers: { 'retry-after': '120' } }), finds()])
+    const first = judge()
+    await server.moderation.asked(1)
+    await expect(judge()).rejects.toThrow('429')
+    answer()
+    expect(await first).toEqual([])
+    clock.advance(119_000)
+    await expect(judge()).rejects.toThrow('resting')
+    clock.advance(1_000)
+    expect(await judge()).toEqual([])
+    expect(asked).toHaveLength(3)
+  })
+
   it.each([
     ['seconds', fails(429, { headers: { 'retry-after': '120' } })],
     ['a date', fails(503, { headers: { 'retry-after': 'Sat, 21 Nov 2026 17:02:00 GMT' } })],
