@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { ModelPatience } from '../../src/deps.ts'
 import { onTheTablet, startConversation, TOPIC, takeTurn } from '../helpers/family.ts'
 import { HASTY, learnAllDay, type ModelApp, type ModelFamily, startModelApp } from '../helpers/model-app.ts'
@@ -58,6 +58,20 @@ describe('what a child has used of a language model', () => {
     app.provider.behave(replies())
     expect(await modelOf(ask(app, child))).toBe('scripted-model')
     expect(await usedBy(app, child)).toEqual([2 * REPLY, '2026-11-21'])
+  })
+
+  it('counts once when the reply is stored and the database breaks off before it says so', async () => {
+    const { app, child } = await start()
+    const { db } = app.server.deps
+    const { query } = db
+    const spy = vi.spyOn(db, 'query').mockImplementation(async (statement, values) => {
+      const rows = await query(statement, values)
+      if (statement.name === 'turns.finish') throw new Error('Connection terminated unexpectedly')
+      return rows as never
+    })
+    expect((await ask(app, child)).status).toBe(503)
+    spy.mockRestore()
+    expect(await usedBy(app, child)).toEqual([REPLY, '2026-11-21'])
   })
 
   it.each<[string, Behaviour]>([

@@ -140,6 +140,7 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
     const map = mapStateOf(child, context.progress)
     const telling = liveTurn(live, child.id, conversation.id, begun)
     const lease = setInterval(() => void store.renew(conversation.id, begun.leaseToken, clock.now()).catch(() => {}), RENEW_EVERY_MS)
+    const replyId = newId()
     let spent: TokenUsage | undefined
     telling.begin()
     try {
@@ -167,12 +168,12 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
       })
       spent = reply.signals.usage
       telling.judged(reply.signals.findings?.some(isDisclosure) ?? false)
-      const result = await finish(accepted, topic, map, reply)
+      const result = await finish(accepted, topic, map, replyId, reply)
       telling.tell({ type: 'message_complete', conversation_id: conversation.id, message: toMessageView(result.reply) })
       for (const reward of result.rewards) telling.tell({ type: 'reward_earned', reward: toRewardView(reward) })
       return result
     } catch (error) {
-      if (spent) await store.bookTokens(child, spent).catch(() => {})
+      if (spent) await store.bookTokens(child, replyId, spent).catch(() => {})
       await store.release(conversation.id, begun.leaseToken).catch(() => {})
       throw error instanceof AppError ? error : new AppError('SERVICE_UNAVAILABLE', { retryAfter: 2, cause: error })
     } finally {
@@ -181,7 +182,13 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
     }
   }
 
-  async function finish({ child, context, begun, createdAt, streak }: Begun, topic: Topic, map: MapState, reply: TutorReply): Promise<TurnResult> {
+  async function finish(
+    { child, context, begun, createdAt, streak }: Begun,
+    topic: Topic,
+    map: MapState,
+    replyId: string,
+    reply: TutorReply,
+  ): Promise<TurnResult> {
     const { conversation } = context
     const isOwnWords = begun.choiceIndex === null
     const newFrom = (topicId: string) => (map.progress.get(topicId)?.talked ? (map.progress.get(topicId)?.depth ?? 0) + 1 : 0)
@@ -192,7 +199,6 @@ export function turnsService({ store, clock, curriculum, tutor, builtin, moderat
       .filter((other) => isUnlocked(other, map))
       .map((other) => ({ id: other.id, depth: 0, newFrom: newFrom(other.id) }))
     const now = clock.now()
-    const replyId = newId()
     const earned = await store.finish(
       conversation.id,
       begun,

@@ -184,7 +184,8 @@ const BOOK_TOKENS: Statement = {
     WITH child AS (
       SELECT id FROM children WHERE id = $1 FOR KEY SHARE
     )
-    UPDATE learners l SET ${booksTokens('$2::date', '$3::int')} FROM child WHERE l.child_id = child.id`,
+    UPDATE learners l SET ${booksTokens('$2::date', '$3::int')} FROM child
+    WHERE l.child_id = child.id AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = $4::uuid)`,
 }
 
 const RENEW: Statement = { name: 'turns.renew', text: 'UPDATE conversations SET lease_until = $3 WHERE id = $1 AND lease_token = $2' }
@@ -367,9 +368,9 @@ export function turnsStore(db: Database) {
       }
     },
 
-    /** Books what a turn has cost that came to nothing. */
-    async bookTokens(child: ActiveChild, { tokensIn, tokensOut }: TokenUsage): Promise<void> {
-      await db.query(BOOK_TOKENS, [child.id, child.today, tokensIn + tokensOut])
+    /** Books what a turn has cost that came to nothing. If its reply is there it has been booked: only the answer of `finish` was lost. */
+    async bookTokens(child: ActiveChild, replyId: string, { tokensIn, tokensOut }: TokenUsage): Promise<void> {
+      await db.query(BOOK_TOKENS, [child.id, child.today, tokensIn + tokensOut, replyId])
     },
 
     async renew(conversationId: string, leaseToken: string, now: Instant): Promise<void> {
