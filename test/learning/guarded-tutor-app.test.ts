@@ -352,3 +352,12 @@ describe('with a provider that judges', () => {
     for (const words of ['bomb', 'ignore all', 'i want to die', 'Thank you for telling me', 'I would rather not go there']) expect(history).not.toContain(words)
   })
 })
+
+// Attack: a word that leaves nothing to judge, said until the provider's circuit is open, and nobody's model speaks.
+it('a child that says its surname alone has it judged by nobody else, and is answered by the model', async () => {
+  const app = await start(replies(), { env: JUDGED })
+  app.provider.moderation.behave((response, request) => (request.body.input.trim() === '' ? fails(400) : finds())(response, request))
+  const family = await learnAllDay(app.server, 'Emma Stone')
+  const { body } = await takeTurn(app.server.api, family, family.conversation, 'Stone')
+  expect(body.data.assistant_message.model).toBe('scripted-model')
+})

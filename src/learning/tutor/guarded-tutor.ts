@@ -28,9 +28,9 @@ const TAIL_CHARACTERS = 100
  * one. Throws the reason of a signal that has aborted.
  */
 export function guardedTutor({ model, builtin, moderateReply, pointsAtCaregiver, provider }: GuardedTutorDeps): TutorModel {
-  /** What the provider finds, where one is asked; undefined when it could not say. */
+  /** What the provider finds, where one is asked and there is something to judge; undefined when it could not say. */
   async function secondOpinion(text: string, signal: AbortSignal): Promise<readonly Category[] | undefined> {
-    if (!provider) return []
+    if (!provider || text.trim() === '') return []
     const found = await provider(text, signal).catch(() => undefined)
     signal.throwIfAborted()
     return found
