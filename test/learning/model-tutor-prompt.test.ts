@@ -30,7 +30,13 @@ describe('what a language model is told', () => {
 
   // Stored replies name their version: other words are another one.
   it('never changes under the name of a version', () => {
-    const digests = readdirSync(PROMPTS).map((file) => [file, createHash('sha256').update(readFileSync(new URL(file, PROMPTS))).digest('hex').slice(0, 16)])
+    const digests = readdirSync(PROMPTS).map((file) => [
+      file,
+      createHash('sha256')
+        .update(readFileSync(new URL(file, PROMPTS)))
+        .digest('hex')
+        .slice(0, 16),
+    ])
     expect(Object.fromEntries(digests)).toEqual({ 'tutor.v1.yaml': '3d691ae0dbf5a949' })
   })
 
