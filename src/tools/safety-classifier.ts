@@ -36,13 +36,14 @@ const CURRICULUM_WEIGHT = 0.5
 const CURRICULUM_STEP = 6
 const COMMON_FROM = 3
 const CAREGIVER = OUTPUTS.indexOf('caregiver')
-/** So many of the innocent lines may be taken for harm when they have not been learned from; thresholds are set by it. */
+/**
+ * So many of the innocent lines may be taken for harm when they have not been learned from; thresholds are set by it. They are
+ * harder than what children say every day, and a missed cry for help weighs more than a false alarm.
+ */
 const FALSE_ALARMS = 0.06
-/** In log-odds: the lines are harder than what children say every day, and a missed cry for help weighs more than a false alarm. */
-const CAUTION = 0.2
 const MISTAKEN_WEIGHT = 2
 /** In log-odds below a threshold. */
-const NEARLY = 2
+const NEARLY = 2.2
 /** One line of so many is left aside to find the thresholds. */
 const LEFT_ASIDE = 4
 /** A feature of fewer examples says nothing about others. */
@@ -145,7 +146,7 @@ function leavingAside(lines: readonly Example[], texts: readonly Example[]): { r
     .filter((line, at) => at % LEFT_ASIDE === 0 && line.label < 0)
     .map(({ features }) => Math.max(...OUTPUTS.slice(0, CAREGIVER).map((_name, output) => scoreOf(model, output, features))))
     .sort((a, b) => b - a)
-  const threshold = (highest[Math.floor(highest.length * FALSE_ALARMS)] as number) - CAUTION
+  const threshold = highest[Math.floor(highest.length * FALSE_ALARMS)] as number
   return { model, thresholds: OUTPUTS.map((_name, output) => (output === CAREGIVER ? 0 : threshold)) }
 }
 
