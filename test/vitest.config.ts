@@ -9,8 +9,8 @@ export default defineConfig({
     pool: 'forks',
     // One would leave a core idle while PostgreSQL works or a test waits.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: process.env.CI ? ['default', ['json', { outputFile: 'coverage/results.json' }]] : ['default'],
   },
 })

@@ -3,10 +3,10 @@ import { createChild, type Family, registerParent, startConversation } from './f
 import { type Behaviour, type ModelServer, startModelServer } from './model-server.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from './server.ts'
 
-/** Waits for nothing in earnest: a provider that is silent is given up soon. */
+/** A provider that is silent is given up sooner than in earnest, but not by a busy machine. */
 export const HASTY: ModelPatience = {
-  tutor: { firstPieceMs: 400, betweenPiecesMs: 400, lastPieceMs: 200, firstSentenceMs: 1_500, wait: async () => {} },
-  moderation: { longestMs: 400 },
+  tutor: { firstPieceMs: 2_000, betweenPiecesMs: 2_000, lastPieceMs: 1_000, firstSentenceMs: 5_000, wait: async () => {} },
+  moderation: { longestMs: 2_000 },
 }
 
 export interface ModelApp {

@@ -23,7 +23,7 @@ import { tutor as builtin, listenTo, type Reply, turnIn } from '../helpers/tutor
 
 const QUESTION = 'What if a planet had two suns?'
 const SENTENCES = sentencesOf(TWO_SUNS)
-const HASTY = { longestMs: 400 }
+const HASTY = { longestMs: 2_000 }
 const turnOf = (question: string, rest: Partial<TutorTurn> = {}) => turnIn(topicNamed('space'), 'curious_explorers', { question }, rest)
 
 const judgedTexts = ({ server }: JudgedTalk): string[] => server.moderation.requests.map(({ body }) => body.input)

@@ -14,7 +14,7 @@ const BEGUN = JSON_REPLY.slice(0, JSON_REPLY.indexOf('the other may'))
 /** Within the first. */
 const NOT_BEGUN = JSON_REPLY.slice(0, JSON_REPLY.indexOf('with two'))
 /** Waits for nothing in earnest; a provider that is silent is given up soon. */
-const HASTY = { firstPieceMs: 500, betweenPiecesMs: 500, lastPieceMs: 200 }
+const HASTY = { firstPieceMs: 1_500, betweenPiecesMs: 1_500, lastPieceMs: 800 }
 const turn = turnIn(topicNamed('space'), 'curious_explorers', { question: QUESTION })
 /** What is set aside for a reply besides its request. */
 const USUAL_TOKENS_OUT = 400

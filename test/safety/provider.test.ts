@@ -119,7 +119,7 @@ describe('a provider that gives no judgement', () => {
     ['answers with scores for categories', result(false, { hate: 0.2 }), 'garbage'],
     ['answers without an end', gives(`{"results": [{"flagged": false, "categories": {"${'x'.repeat(100_000)}": false}}]}`), 'garbage'],
   ])('that %s throws an error without the text, and tells of it once', async (_what, behaviour, failure) => {
-    const { judge, unjudged } = await moderation(behaviour, { longestMs: 500 })
+    const { judge, unjudged } = await moderation(behaviour, { longestMs: 2_000 })
     const error = await judge().catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(Error)
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('flumph')
