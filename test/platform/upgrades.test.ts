@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newId } from '../../src/platform/ids.ts'
 import { type Family, makeFamily, TOPIC, takeTurn } from '../helpers/family.ts'
+import { calm } from '../helpers/live.ts'
 import { until } from '../helpers/pressure.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { openSocket } from '../helpers/socket.ts'
@@ -23,6 +24,7 @@ describe('a request that asks for another protocol', () => {
     family = await makeFamily(server.api)
   })
   afterAll(() => server.close())
+  beforeEach(() => calm(server))
 
   /** Sends the body, if any, in two parts. */
   async function ask(method: string, path: string, wish: Readonly<Record<string, string | undefined>>, body?: object, key?: string) {
